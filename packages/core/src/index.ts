@@ -1,0 +1,1 @@
+export { VRAdamError, type VRAdamErrorCode } from './errors.ts';
