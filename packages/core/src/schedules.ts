@@ -58,7 +58,7 @@ export function exponential(options: ExponentialOptions): Schedule {
 export interface WarmupCosineOptions {
   /** Peak, reached in step `warmup`. */
   readonly learningRate: number;
-  /** Steps of linear warm-up; 0 starts with the cosine. Range [0, total). */
+  /** Steps of linear warm-up; 0 starts with the cosine. Range [0, total]. */
   readonly warmup: number;
   /** Step in which `minimum` is reached. Range (0, Infinity). */
   readonly total: number;
@@ -79,13 +79,13 @@ export function warmupCosine(options: WarmupCosineOptions): Schedule {
   checkOptions('warmupCosine', options, {
     learningRate: '[0, Infinity)',
     total: '(0, Infinity)',
-    warmup: `[0, ${total})`,
+    warmup: `[0, ${total}]`,
     minimum: '[0, Infinity)',
     factor: '[0, 1]',
   });
   return (step) => {
     if (step < warmup) return learningRate * (factor + ((1 - factor) * step) / warmup);
-    const progress = Math.min((step - warmup) / (total - warmup), 1);
+    const progress = step < total ? (step - warmup) / (total - warmup) : 1;
     return minimum + (learningRate - minimum) * 0.5 * (1 + Math.cos(Math.PI * progress));
   };
 }
