@@ -101,7 +101,7 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         fail(
           'ERR_NON_FINITE',
           `gradient ${show(name)} must be finite. Received: ${count} NaN or infinite elements in step ${state.step + 1}. ` +
-            "Nothing was changed. Lower the learning rate, clip, or set nonFinite: 'skip'.",
+            "Nothing changed. Lower the learning rate, clip, or set nonFinite: 'skip'.",
         );
       } finally {
         if (!given && squaredNorm !== null) ops.dispose(squaredNorm);

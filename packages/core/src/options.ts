@@ -38,24 +38,18 @@ function check(what: string, value: unknown, range: Range): void {
 }
 
 /**
- * Checks every given option against its range, and that no other is given. `undefined` counts as not given.
+ * Checks options against their ranges. Defaults are filled in before: `undefined` is a missing option.
  *
  * @param where - what the options belong to; begins the message.
  * @throws VRAdamError `ERR_OPTION_UNKNOWN`, `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`.
  */
-export function checkOptions(where: string, given: object, ranges: Readonly<Record<string, Range>>): void {
-  if (typeof given !== 'object' || given === null) {
-    fail('ERR_OPTION_TYPE', `${where}: options must be an object. Received: ${show(given)}.`);
-  }
-  for (const [key, value] of Object.entries(given)) {
+export function checkOptions(where: string, options: object, ranges: Readonly<Record<string, Range>>): void {
+  for (const [key, value] of Object.entries(options)) {
     const range = Object.hasOwn(ranges, key) ? ranges[key] : undefined;
     if (range === undefined) {
       const known = Object.keys(ranges).join(', ');
-      fail(
-        'ERR_OPTION_UNKNOWN',
-        `${where}: unknown option. Received: ${show(key)}. Known options: ${known}.`,
-      );
+      fail('ERR_OPTION_UNKNOWN', `${where}: unknown option. Received: ${show(key)}. Known: ${known}.`);
     }
-    if (value !== undefined) check(`${where}: ${key}`, value, range);
+    check(`${where}: ${key}`, value, range);
   }
 }

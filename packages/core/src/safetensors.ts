@@ -105,7 +105,7 @@ export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8
 type Header = Record<string, { dtype?: unknown; shape?: unknown; data_offsets?: unknown }>;
 
 function malformed(why: string): never {
-  return fail('ERR_FILE_FORMAT', `not a valid safetensors file: ${why}. Was it truncated?`);
+  return fail('ERR_FILE_FORMAT', `not a valid safetensors file: ${why}.`);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

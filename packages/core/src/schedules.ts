@@ -29,7 +29,11 @@ export interface LinearOptions {
 /** A straight line from one learning rate to another, then held. */
 export function linear(options: LinearOptions): Schedule {
   const { from, to, steps } = options;
-  checkOptions('linear', options, { from: '[0, Infinity)', to: '[0, Infinity)', steps: '[1, Infinity)' });
+  checkOptions(
+    'linear',
+    { ...options, from, to, steps },
+    { from: '[0, Infinity)', to: '[0, Infinity)', steps: '[1, Infinity)' },
+  );
   return (step) => from + (to - from) * Math.min(step / steps, 1);
 }
 
@@ -46,11 +50,15 @@ export interface ExponentialOptions {
 /** Exponential decay (or growth): `from * rate^(step / every)`, continuous in the step. */
 export function exponential(options: ExponentialOptions): Schedule {
   const { from, rate, every = 1 } = options;
-  checkOptions('exponential', options, {
-    from: '[0, Infinity)',
-    rate: '(0, Infinity)',
-    every: '[1, Infinity)',
-  });
+  checkOptions(
+    'exponential',
+    { ...options, from, rate, every },
+    {
+      from: '[0, Infinity)',
+      rate: '(0, Infinity)',
+      every: '[1, Infinity)',
+    },
+  );
   return (step) => from * rate ** (step / every);
 }
 
@@ -76,13 +84,17 @@ export interface WarmupCosineOptions {
  */
 export function warmupCosine(options: WarmupCosineOptions): Schedule {
   const { learningRate, warmup, total, minimum = 0, factor = 0.1 } = options;
-  checkOptions('warmupCosine', options, {
-    learningRate: '[0, Infinity)',
-    total: '(0, Infinity)',
-    warmup: `[0, ${total}]`,
-    minimum: '[0, Infinity)',
-    factor: '[0, 1]',
-  });
+  checkOptions(
+    'warmupCosine',
+    { ...options, learningRate, warmup, total, minimum, factor },
+    {
+      learningRate: '[0, Infinity)',
+      total: '(0, Infinity)',
+      warmup: `[0, ${total}]`,
+      minimum: '[0, Infinity)',
+      factor: '[0, 1]',
+    },
+  );
   return (step) => {
     if (step < warmup) return learningRate * (factor + ((1 - factor) * step) / warmup);
     const progress = step < total ? (step - warmup) / (total - warmup) : 1;

@@ -71,13 +71,9 @@ export function matcher(where: string, match: NameMatch): (name: string) => bool
   );
 }
 
-/** The options with defaults where none, or `undefined`, was given. */
-function resolve<O extends object>(defaults: O, given: object): O {
-  const entries = Object.entries(defaults).map(([key, value]) => [
-    key,
-    given[key as keyof typeof given] ?? value,
-  ]);
-  return Object.fromEntries(entries) as O;
+/** Drops `undefined`, so that an option given as undefined takes its default. */
+function defined(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** An algorithm's options, each with its default and its legal values, e.g. `beta1: [0.9, '[0, 1)']`. */
@@ -98,18 +94,24 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
   const column = (i: 0 | 1): object =>
     Object.fromEntries(Object.entries<readonly unknown[]>(table).map(([key, row]) => [key, row[i]]));
   const ranges = column(1) as Record<string, Range>;
-  const { groups = [], ...rest } = options;
-  checkOptions(where, rest, { ...ranges, nonFinite: '"throw"|"skip"|"propagate"' });
-  const shared = resolve(column(0) as Required<CommonOptions>, rest);
-  const resolved = groups.map(({ name, match, ...own }, i): Group => {
-    const label = name ?? `group${i}`;
-    checkOptions(`${where}: group ${label}`, own, ranges);
-    return { name: label, match: matcher(where, match), options: resolve(shared, own) };
+  const { groups = [], nonFinite, ...base } = options;
+  if (Object(options) !== options || !Array.isArray(groups)) {
+    fail('ERR_OPTION_TYPE', `${where} takes an object, and groups in an array. Received: ${show(options)}.`);
+  }
+  const shared = { ...column(0), ...defined(base) } as Required<CommonOptions>;
+  checkOptions(where, shared, ranges);
+  if (nonFinite !== undefined)
+    checkOptions(where, { nonFinite }, { nonFinite: '"throw"|"skip"|"propagate"' });
+  const resolved = groups.map(({ name: given, match, ...own }, i): Group => {
+    const name = given ?? `group${i}`;
+    const all = { ...shared, ...defined(own) };
+    checkOptions(`${where}: group ${name}`, all, ranges);
+    return { name, match: matcher(where, match), options: all };
   });
   resolved.push({ name: 'default', match: () => true, options: shared });
   const names = resolved.map((group) => group.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     fail('ERR_OPTION_RANGE', `${where}: group names must differ. Received: ${show(twice)} twice.`);
-  return { algorithm, groups: resolved, nonFinite: rest.nonFinite, decays: () => true, transforms: [] };
+  return { algorithm, groups: resolved, nonFinite, decays: () => true, transforms: [] };
 }

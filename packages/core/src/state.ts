@@ -83,7 +83,7 @@ export function learningRatesOf<T>(
 ): number[] {
   return groups.map(({ name, options: { learningRate } }, i) => {
     const rate = learningRates[i] ?? (typeof learningRate === 'function' ? learningRate(step) : learningRate);
-    checkOptions(`group ${name}`, { learningRate: rate ?? Number.NaN }, finiteRate);
+    checkOptions(`group ${name}`, { learningRate: rate }, finiteRate);
     return rate;
   });
 }

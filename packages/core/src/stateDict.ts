@@ -57,7 +57,7 @@ export async function exportState<T, S>(
 }
 
 const mismatch = (why: string): never =>
-  fail('ERR_STATE_MISMATCH', `this state is not for this optimizer: ${why}. Nothing was changed.`);
+  fail('ERR_STATE_MISMATCH', `the state does not fit this optimizer: ${why}.`);
 
 function checkSchema(schema: unknown): void {
   if (schema !== stateSchema) {

@@ -63,8 +63,8 @@ function harvest<T>(gathered: Parameters<T>): [sums: NamedTensors<T>, parameters
  * @throws VRAdamError `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`, `ERR_OPTION_UNKNOWN`.
  */
 export function accumulateGradients(spec: OptimizerSpec, options: AccumulateOptions): OptimizerSpec {
-  checkOptions('accumulateGradients', options, { steps: '[1, Infinity)' });
   const { steps } = options;
+  checkOptions('accumulateGradients', { ...options, steps }, { steps: '[1, Infinity)' });
   if (!Number.isInteger(steps)) {
     fail('ERR_OPTION_RANGE', `accumulateGradients: steps must be an integer. Received: ${steps}.`);
   }

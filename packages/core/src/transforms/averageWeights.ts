@@ -18,8 +18,8 @@ export interface AverageOptions {
  * @throws VRAdamError `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`, `ERR_OPTION_UNKNOWN`.
  */
 export function averageWeights(spec: OptimizerSpec, options: AverageOptions = {}): OptimizerSpec {
-  checkOptions('averageWeights', options, { decay: '[0, 1)' });
   const { decay = 0.999 } = options;
+  checkOptions('averageWeights', { ...options, decay }, { decay: '[0, 1)' });
   return around(spec, {
     kind: 'averageWeights',
     options: { decay },

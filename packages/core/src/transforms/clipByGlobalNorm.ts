@@ -20,8 +20,8 @@ export interface ClipOptions {
  * @throws VRAdamError `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`, `ERR_OPTION_UNKNOWN`.
  */
 export function clipByGlobalNorm(spec: OptimizerSpec, options: ClipOptions): OptimizerSpec {
-  checkOptions('clipByGlobalNorm', options, { maxNorm: '(0, Infinity)' });
   const { maxNorm } = options;
+  checkOptions('clipByGlobalNorm', { ...options, maxNorm }, { maxNorm: '(0, Infinity)' });
   return around(spec, {
     kind: 'clipByGlobalNorm',
     options: { maxNorm },
