@@ -67,7 +67,7 @@ export function matcher(where: string, match: NameMatch): (name: string) => bool
   if (match instanceof RegExp) return (name) => name.search(match) >= 0; // unlike test(), keeps no lastIndex
   return fail(
     'ERR_OPTION_TYPE',
-    `${where}: match must be a name, names, RegExp or function. Received: ${show(match)}.`,
+    `${where}: match must be names, RegExp or function. Received: ${show(match)}.`,
   );
 }
 
@@ -96,7 +96,7 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
   const ranges = column(1) as Record<string, Range>;
   const { groups = [], nonFinite, ...base } = options;
   if (Object(options) !== options || !Array.isArray(groups)) {
-    fail('ERR_OPTION_TYPE', `${where} takes an object, and groups in an array. Received: ${show(options)}.`);
+    fail('ERR_OPTION_TYPE', `${where} needs an object, groups an array. Received: ${show(options)}.`);
   }
   const shared = { ...column(0), ...defined(base) } as Required<CommonOptions>;
   checkOptions(where, shared, ranges);
@@ -111,7 +111,6 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
   resolved.push({ name: 'default', match: () => true, options: shared });
   const names = resolved.map((group) => group.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined)
-    fail('ERR_OPTION_RANGE', `${where}: group names must differ. Received: ${show(twice)} twice.`);
+  if (twice !== undefined) fail('ERR_OPTION_RANGE', `${where}: group names must differ: ${show(twice)}.`);
   return { algorithm, groups: resolved, nonFinite, decays: () => true, transforms: [] };
 }
