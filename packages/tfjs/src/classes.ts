@@ -1,0 +1,85 @@
+/** One class for each algorithm of the core, registered with tfjs so that saved models find it. */
+
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type AdamWOptions,
+  adamw,
+  type MomentumOptions,
+  momentum,
+  type OptimizerOptions,
+  type RMSPropOptions,
+  rmsprop,
+  type SGDOptions,
+  sgd,
+  type VRAdamOptions,
+  type VRMomentumOptions,
+  vradam,
+  vrMomentum,
+} from '@vradam/core';
+import { SpecOptimizer } from './optimizer.ts';
+
+// tfjs has its own SGD, RMSProp and Momentum in its registry: ours, which follow PyTorch, are named apart there.
+
+/** VRAdam: AdamW whose learning rate brakes as the velocity grows. Options: `vradam` of the core. */
+export class VRAdam extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'VRAdam';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<VRAdamOptions>) {
+    super(vradam(options));
+  }
+}
+
+/** AdamW with decoupled weight decay. Options: `adamw` of the core. */
+export class AdamW extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'AdamW';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<AdamWOptions>) {
+    super(adamw(options));
+  }
+}
+
+/** SGD with momentum, Nesterov's look-ahead and L2 weight decay, as in PyTorch. Options: `sgd` of the core. */
+export class SGD extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'TorchSGD';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<SGDOptions>) {
+    super(sgd(options));
+  }
+}
+
+/** RMSProp with epsilon outside the root, as in PyTorch. Options: `rmsprop` of the core. */
+export class RMSProp extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'TorchRMSProp';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<RMSPropOptions>) {
+    super(rmsprop(options));
+  }
+}
+
+/** Momentum as an exponential average of gradients. Options: `momentum` of the core. */
+export class Momentum extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'AverageMomentum';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<MomentumOptions>) {
+    super(momentum(options));
+  }
+}
+
+/** Momentum with VRAdam's brake. Options: `vrMomentum` of the core. */
+export class VRMomentum extends SpecOptimizer {
+  /** Name in saved models. */
+  static override className = 'VRMomentum';
+  /** @param options - hyper-parameters, groups, and `nonFinite`. */
+  constructor(options?: OptimizerOptions<VRMomentumOptions>) {
+    super(vrMomentum(options));
+  }
+}
+
+for (const optimizer of [VRAdam, AdamW, SGD, RMSProp, Momentum, VRMomentum]) {
+  tf.serialization.registerClass(optimizer);
+}

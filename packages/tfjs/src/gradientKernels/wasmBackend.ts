@@ -1,0 +1,165 @@
+import {
+  type DataId,
+  type DataType,
+  getKernel,
+  type KernelConfig,
+  type NamedAttrMap,
+  type NamedTensorInfoMap,
+  type TensorInfo,
+  util,
+} from '@tensorflow/tfjs-core';
+import { VRAdamError } from '@vradam/core';
+
+/** Name under which tfjs-backend-wasm registers itself. */
+export const WASM = 'wasm';
+
+/** One entry of {@link WasmBackend.dataIdMap}: where the numbers of a tensor live, in bytes from the heap's start. */
+export interface WasmTensorData {
+  readonly memoryOffset: number;
+}
+
+/**
+ * The members of tfjs-backend-wasm 4.22's `BackendWasm` that the gradient kernels rely on. `dataIdMap` and `wasm` are
+ * private there, so {@link asWasmBackend} checks each of them before the first use.
+ */
+export interface WasmBackend {
+  readonly dataIdMap: { get(dataId: DataId): WasmTensorData | undefined };
+  readonly wasm: { readonly HEAPU8: Uint8Array };
+  /** Allocates an uninitialised tensor of `shape` with one reference, owned by the caller. */
+  makeOutput(shape: number[], dtype: DataType): TensorInfo;
+  /** Gives up one reference. */
+  disposeData(dataId: DataId): boolean;
+  /** Takes one more reference. */
+  incRef(dataId: DataId): void;
+}
+
+/** What tfjs hands to a kernel. */
+export interface KernelParams {
+  readonly inputs: NamedTensorInfoMap;
+  readonly backend: object;
+  readonly attrs?: NamedAttrMap;
+}
+
+const checked = new WeakSet<object>();
+
+/**
+ * The backend of a kernel call as {@link WasmBackend}.
+ *
+ * @param backend - what tfjs passed to the kernel; checked once per instance.
+ * @throws VRAdamError `ERR_UNSUPPORTED` when a member is missing, as in an unknown version of tfjs-backend-wasm.
+ */
+export function asWasmBackend(backend: object): WasmBackend {
+  if (!checked.has(backend)) {
+    const missing = missingMembers(backend as Partial<WasmBackend>);
+    if (missing.length > 0) throw unsupported(missing.join(', '));
+    checked.add(backend);
+  }
+  return backend as WasmBackend;
+}
+
+function missingMembers(backend: Partial<WasmBackend>): string[] {
+  const members: [name: string, present: boolean][] = [
+    ['dataIdMap', typeof backend.dataIdMap?.get === 'function'],
+    ['wasm.HEAPU8', backend.wasm?.HEAPU8 instanceof Uint8Array],
+    ['makeOutput', typeof backend.makeOutput === 'function'],
+    ['disposeData', typeof backend.disposeData === 'function'],
+    ['incRef', typeof backend.incRef === 'function'],
+  ];
+  return members.filter(([, present]) => !present).map(([name]) => name);
+}
+
+function unsupported(missing: string): VRAdamError {
+  return new VRAdamError(
+    'ERR_UNSUPPORTED',
+    `[@vradam/tfjs] the wasm backend has no ${missing}, which the gradient kernels need. ` +
+      "Use @tensorflow/tfjs-backend-wasm 4.22, or train on another backend: await tf.setBackend('cpu').",
+  );
+}
+
+/** First index of `info` in {@link heapFloats} (or in an `Int32Array` of the heap). */
+export function elementOffset(backend: WasmBackend, info: TensorInfo): number {
+  const data = backend.dataIdMap.get(info.dataId);
+  if (data === undefined) {
+    throw new VRAdamError(
+      'ERR_UNSUPPORTED',
+      `[@vradam/tfjs] a tensor of shape [${info.shape}] is not on the wasm backend. Await tf.ready() before training.`,
+    );
+  }
+  return data.memoryOffset / 4;
+}
+
+/**
+ * The whole wasm heap as float32. Allocating may grow the memory, which detaches every older view: read it again after
+ * each `makeOutput` and each kernel call.
+ */
+export function heapFloats(backend: WasmBackend): Float32Array {
+  return new Float32Array(backend.wasm.HEAPU8.buffer);
+}
+
+/** The elements of a float32 tensor, in place; valid until the next allocation, see {@link heapFloats}. */
+export function floatsOf(backend: WasmBackend, info: TensorInfo): Float32Array {
+  const { buffer } = backend.wasm.HEAPU8;
+  return new Float32Array(buffer, elementOffset(backend, info) * 4, util.sizeFromShape(info.shape));
+}
+
+/** The elements of an int32 tensor, in place; valid until the next allocation, see {@link heapFloats}. */
+export function intsOf(backend: WasmBackend, info: TensorInfo): Int32Array {
+  const { buffer } = backend.wasm.HEAPU8;
+  return new Int32Array(buffer, elementOffset(backend, info) * 4, util.sizeFromShape(info.shape));
+}
+
+/** Allocates an uninitialised float32 tensor; the caller owns it. */
+export function makeFloats(backend: WasmBackend, shape: readonly number[]): TensorInfo {
+  return backend.makeOutput([...shape], 'float32');
+}
+
+/** A second handle on the same numbers, without a copy; the caller owns the extra reference. */
+export function share(
+  backend: WasmBackend,
+  info: TensorInfo,
+  shape: readonly number[] = info.shape,
+): TensorInfo {
+  backend.incRef(info.dataId);
+  return { dataId: info.dataId, shape: [...shape], dtype: info.dtype };
+}
+
+/** Input `name` of a kernel call. */
+export function input(params: KernelParams, name: string): TensorInfo {
+  const info = params.inputs[name];
+  if (info !== undefined) return info;
+  throw new VRAdamError(
+    'ERR_UNSUPPORTED',
+    `[@vradam/tfjs] kernel input '${name}' is missing. Call the op, not the kernel.`,
+  );
+}
+
+/** Attributes of a kernel call; `T` is what tfjs-core's op of that kernel passes. */
+export function attributes<T>(params: KernelParams): T {
+  return (params.attrs ?? {}) as T;
+}
+
+/**
+ * Runs another wasm kernel without the engine, so that nothing lands on the gradient tape or in a scope.
+ *
+ * @returns its single output, owned by the caller.
+ * @throws VRAdamError `ERR_UNSUPPORTED` when no such kernel is registered.
+ */
+export function runWasm(
+  name: string,
+  backend: WasmBackend,
+  inputs: NamedTensorInfoMap,
+  attrs: object,
+): TensorInfo {
+  return runConfig(getKernel(name, WASM), name, { inputs, backend, attrs: attrs as NamedAttrMap });
+}
+
+/** Runs `config`, a kernel with one output; see {@link runWasm}. `name` is for the error when `config` is absent. */
+export function runConfig(config: KernelConfig | undefined, name: string, params: KernelParams): TensorInfo {
+  if (config === undefined || config === null) {
+    throw new VRAdamError(
+      'ERR_UNSUPPORTED',
+      `[@vradam/tfjs] the wasm backend has no '${name}' kernel. Import the whole of @tensorflow/tfjs-backend-wasm.`,
+    );
+  }
+  return config.kernelFunc(params as Parameters<typeof config.kernelFunc>[0]) as TensorInfo;
+}
