@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { benchmarkError, checkInteger } from '../errors.ts';
 import { type RecordFile, readRecords, recordBytes } from './cifarRecords.ts';
-import { checkInteger, dataError } from './errors.ts';
 import type { DataFile, ImageDataset, ImageSet } from './images.ts';
 
 /** How many pictures to read at most; all of them where a number is left out. */
@@ -103,7 +103,7 @@ async function findEdition(directory: string): Promise<Edition> {
 }
 
 function notFound(directory: string, missing: readonly string[] | undefined): Error {
-  return dataError('ERR_DATA_NOT_FOUND', {
+  return benchmarkError('ERR_DATA_NOT_FOUND', {
     wrong: missing ? `CIFAR-10 lacks ${missing.join(', ')}` : 'no CIFAR-10 records were found',
     received: directory,
     action:
@@ -123,7 +123,7 @@ async function listFolders(directory: string): Promise<Map<string, string>[]> {
 
 async function listFolder(folder: string): Promise<Map<string, string>> {
   const names = await readdir(folder).catch((cause: unknown) => {
-    throw dataError('ERR_DATA_NOT_FOUND', {
+    throw benchmarkError('ERR_DATA_NOT_FOUND', {
       wrong: 'the data folder cannot be read',
       received: folder,
       action: 'Name a folder that exists.',

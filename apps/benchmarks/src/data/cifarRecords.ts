@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { dataError, fileSystemError } from './errors.ts';
+import { benchmarkError, fileSystemError } from '../errors.ts';
 import type { DataFile } from './images.ts';
 
 /** Bytes of one record: the label, then 1,024 red, 1,024 green and 1,024 blue values, rows from the top. */
@@ -112,7 +112,7 @@ function checkKnown(name: string, bytes: Uint8Array): boolean {
   if (!file) return false;
   const received = sha256(bytes.subarray(0, file.records * recordBytes));
   if (received === file.sha256) return file.records === file.totalRecords;
-  throw dataError('ERR_CHECKSUM', {
+  throw benchmarkError('ERR_CHECKSUM', {
     wrong: `the first ${file.records} records of ${name} must have sha256 ${file.sha256}`,
     received,
     action: 'Remove it and fetch it again.',
@@ -121,7 +121,7 @@ function checkKnown(name: string, bytes: Uint8Array): boolean {
 
 function malformed(name: string, wrong: string, received: unknown, cause?: unknown): Error {
   const action = 'Remove it and fetch it again.';
-  return dataError('ERR_FILE_FORMAT', { wrong: `${name}: ${wrong}`, received, action, cause });
+  return benchmarkError('ERR_FILE_FORMAT', { wrong: `${name}: ${wrong}`, received, action, cause });
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -2,8 +2,8 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VRAdamError } from '@vradam/core';
+import { benchmarkError, checkInteger, fileSystemError, isFileSystemError } from '../errors.ts';
 import { hashFile, isGenuine } from './checksum.ts';
-import { checkInteger, dataError, fileSystemError, isFileSystemError } from './errors.ts';
 import { type FileResponse, requestFile } from './http.ts';
 import type { SourceFile } from './sources.ts';
 
@@ -127,7 +127,7 @@ async function receive(transfer: Transfer): Promise<void> {
   await rm(part);
   // What was kept may have been the start of another file: only a whole download convicts the address.
   if (kept > 0) return receive(transfer);
-  throw dataError('ERR_CHECKSUM', {
+  throw benchmarkError('ERR_CHECKSUM', {
     wrong: `${source.name} from ${url} must have sha256 ${source.sha256}`,
     received,
     action: 'Use another address: this one offers other bytes.',
@@ -190,7 +190,7 @@ function explain(error: unknown, { part, url, settings }: Transfer): VRAdamError
   if (error instanceof VRAdamError) return error;
   if (settings.signal.aborted) {
     const action = 'Call again to continue where it stopped.';
-    return dataError('ERR_ABORTED', {
+    return benchmarkError('ERR_ABORTED', {
       wrong: `${url}: the download was ended`,
       received: 'abort',
       action,
@@ -205,7 +205,7 @@ function explain(error: unknown, { part, url, settings }: Transfer): VRAdamError
 function summarize({ name, urls }: SourceFile, failures: VRAdamError[]): VRAdamError {
   const failure = failures.find(({ code }) => code === 'ERR_CHECKSUM') ?? failures.at(-1);
   if (failure !== undefined && urls.length === 1) return failure;
-  return dataError(failure?.code ?? 'ERR_OPTION_RANGE', {
+  return benchmarkError(failure?.code ?? 'ERR_OPTION_RANGE', {
     wrong: `${name} could not be downloaded from any of ${urls.length} addresses`,
     received: failures.map(({ message }) => message).join(' | '),
     action: 'Download it by hand, or name other addresses.',
@@ -214,12 +214,16 @@ function summarize({ name, urls }: SourceFile, failures: VRAdamError[]): VRAdamE
 }
 
 function networkError(wrong: string, received: unknown, cause?: unknown): VRAdamError {
-  return dataError('ERR_NETWORK', { wrong, received, action: 'Try again later.', cause });
+  return benchmarkError('ERR_NETWORK', { wrong, received, action: 'Try again later.', cause });
 }
 
 function wrongSize({ name, bytes }: SourceFile, url: string, received: number): VRAdamError {
   const action = 'Use another address: this one offers another file.';
-  return dataError('ERR_HTTP', { wrong: `${name} from ${url} must have ${bytes} bytes`, received, action });
+  return benchmarkError('ERR_HTTP', {
+    wrong: `${name} from ${url} must have ${bytes} bytes`,
+    received,
+    action,
+  });
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { VRAdamError } from '@vradam/core';
 import { extract as extractTar, list as listTar, type ReadEntry } from 'tar';
 import { openPromise, type Entry as ZipEntry } from 'yauzl';
-import { dataError, fileSystemError, isFileSystemError } from './errors.ts';
+import { benchmarkError, fileSystemError, isFileSystemError } from '../errors.ts';
 import type { ArchivedFile, SourceArchive } from './sources.ts';
 
 /** What an archive says about one of its entries. */
@@ -124,7 +124,7 @@ async function moveFiles(from: string, target: string, { files }: SourceArchive)
 }
 
 function broken(received: string, wrong: string, cause?: unknown): VRAdamError {
-  return dataError('ERR_FILE_FORMAT', {
+  return benchmarkError('ERR_FILE_FORMAT', {
     wrong,
     received,
     action: 'Get the archive from another address.',

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { benchmarkError, fileSystemError } from '../errors.ts';
 import { type DownloadOptions, downloadFile } from './download.ts';
-import { dataError, fileSystemError } from './errors.ts';
 import { extractArchive } from './extract.ts';
 import { type DatasetName, type DatasetSource, datasetSources } from './sources.ts';
 
@@ -44,7 +44,7 @@ export async function fetchDataset(
 function findSource(name: DatasetName, sources: FetchOptions['sources'] = {}): DatasetSource {
   const source = Object.hasOwn(datasetSources, name) ? (sources[name] ?? datasetSources[name]) : undefined;
   if (source !== undefined) return source;
-  throw dataError('ERR_OPTION_RANGE', {
+  throw benchmarkError('ERR_OPTION_RANGE', {
     wrong: 'the dataset is not one that can be fetched',
     received: name,
     action: `Name one of ${Object.keys(datasetSources).join(', ')}.`,

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** A number for every point of the plane; x grows to the right, y downwards. */
 export type Field = (x: number, y: number) => number;

@@ -1,4 +1,4 @@
-import { dataError } from './errors.ts';
+import { benchmarkError } from '../errors.ts';
 
 const mostRedirects = 5;
 
@@ -62,7 +62,11 @@ function parseAddress(text: string, base?: string): URL {
 
 function checkHead({ status, headers }: Response, url: string): void {
   if (status >= 500 || status === 408 || status === 425 || status === 429) {
-    throw dataError('ERR_NETWORK', { wrong: `${url} is not ready`, received: status, action: 'Try later.' });
+    throw benchmarkError('ERR_NETWORK', {
+      wrong: `${url} is not ready`,
+      received: status,
+      action: 'Try later.',
+    });
   }
   if (status !== 200 && status !== 206) throw httpError(`${url} has no file to send`, status);
   const encoding = headers.get('content-encoding') ?? 'identity';
@@ -79,5 +83,5 @@ function readRange(response: Response, request: FileRequest): Pick<FileResponse,
 }
 
 function httpError(wrong: string, received: unknown): Error {
-  return dataError('ERR_HTTP', { wrong, received, action: 'Use another address.' });
+  return benchmarkError('ERR_HTTP', { wrong, received, action: 'Use another address.' });
 }

@@ -1,5 +1,5 @@
+import type { Random } from '../random.ts';
 import { type Colour, clouds, colour, cover, type Field, mix, outlines, type Pose, place } from './fields.ts';
-import type { Random } from './random.ts';
 
 /** Height and width of a picture, in pixels. */
 export const side = 32;

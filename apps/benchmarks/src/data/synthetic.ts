@@ -1,8 +1,8 @@
 import { shuffler } from 'd3-array';
-import { checkInteger } from './errors.ts';
+import { checkInteger } from '../errors.ts';
+import { openRandom, type Random } from '../random.ts';
 import { outlines, textures } from './fields.ts';
 import type { ImageDataset, ImageSet } from './images.ts';
-import { openRandom, type Random } from './random.ts';
 import { drawPicture, type Kind, side } from './scene.ts';
 
 /** What to generate. */

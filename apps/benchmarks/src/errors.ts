@@ -18,7 +18,10 @@ export interface Complaint {
  * @param code - stable reason.
  * @param complaint - the parts of the message.
  */
-export function dataError(code: VRAdamErrorCode, { wrong, received, action, cause }: Complaint): VRAdamError {
+export function benchmarkError(
+  code: VRAdamErrorCode,
+  { wrong, received, action, cause }: Complaint,
+): VRAdamError {
   const message = `[@vradam/benchmarks] ${wrong}. Received: ${received}. ${action}`;
   return new VRAdamError(code, message, cause === undefined ? {} : { cause });
 }
@@ -40,7 +43,7 @@ export function isFileSystemError(error: unknown): error is NodeJS.ErrnoExceptio
 export function fileSystemError(path: string, cause: unknown): VRAdamError {
   const received = cause instanceof Error ? cause.message : cause;
   const action = 'Check its rights and the free space, or name another folder.';
-  return dataError('ERR_FILE_SYSTEM', {
+  return benchmarkError('ERR_FILE_SYSTEM', {
     wrong: `${path} cannot be read or written`,
     received,
     action,
@@ -59,7 +62,7 @@ export function fileSystemError(path: string, cause: unknown): VRAdamError {
  */
 export function checkInteger(name: string, value: number, low: number, high: number): void {
   if (Number.isInteger(value) && value >= low && value <= high) return;
-  throw dataError('ERR_OPTION_RANGE', {
+  throw benchmarkError('ERR_OPTION_RANGE', {
     wrong: `${name} must be a whole number in [${low}, ${high}]`,
     received: value,
     action: `Give ${name} a value in that range.`,

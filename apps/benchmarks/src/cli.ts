@@ -1,0 +1,19 @@
+/** `vradam-bench`. */
+
+import { VRAdamError } from '@vradam/core';
+import { Command } from 'commander';
+import { addDataCommand } from './commands/data.ts';
+import { addRunCommand } from './commands/run.ts';
+
+const program = new Command('vradam-bench').description(
+  'The benchmark suite of VRAdam: fair races between optimizers.',
+);
+addRunCommand(program);
+addDataCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(error instanceof VRAdamError ? error.message : error);
+  process.exitCode = 1;
+}

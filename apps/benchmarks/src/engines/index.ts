@@ -1,0 +1,21 @@
+import { benchmarkError } from '../errors.ts';
+import type { Engine } from './engine.ts';
+
+/** Engines by name; each is loaded only when it is asked for. */
+const engines: Readonly<Record<string, () => Promise<Engine>>> = {
+  'tfjs-wasm': async () => (await import('./tfjsWasm.ts')).createTfjsWasmEngine(),
+};
+
+/** Names of the engines. */
+export const engineNames: readonly string[] = Object.keys(engines);
+
+/** Starts an engine. */
+export async function startEngine(name: string): Promise<Engine> {
+  const start = Object.hasOwn(engines, name) ? engines[name] : undefined;
+  if (start) return start();
+  throw benchmarkError('ERR_OPTION_RANGE', {
+    wrong: `--engine must be one of ${engineNames.join(', ')}`,
+    received: name,
+    action: 'Choose one of these.',
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * The language that models are written in, once, for every engine.
+ *
+ * A model is a function over {@link Nn}; an interpreter gives the words their meaning: one counts shapes, one calls
+ * TensorFlow.js, one may emit a graph. Shapes and weight layouts are PyTorch's (NCHW, [out, in, kh, kw], [out, in]),
+ * whatever an engine uses inside, so the same numbers mean the same model everywhere.
+ */
+
+/** How a parameter begins. */
+export type Initializer =
+  | { readonly kind: 'uniform' /** Limit: values lie in [-bound, bound). */; readonly bound: number }
+  | { readonly kind: 'constant' /** The value of every element. */; readonly value: number };
+
+/** Options of {@link Nn.conv2d}. */
+export interface Conv2dOptions {
+  /** Step in both directions. Default 1. */
+  readonly stride?: number;
+  /** Zeros on every side. Default 0. */
+  readonly padding?: number;
+}
+
+/** Options of {@link Nn.batchNorm}. */
+export interface BatchNormOptions {
+  /** Share of a batch in the running statistics. Default 0.1. */
+  readonly momentum?: number;
+  /** Added to the variance. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+/**
+ * The words.
+ *
+ * @typeParam V - a value of the interpreter: a tensor, a graph value, a shape.
+ */
+export interface Nn<V> {
+  /** A trainable parameter. The same name is the same parameter. */
+  parameter(name: string, shape: readonly number[], initializer: Initializer): V;
+  /** Cross-correlation of x [N, C, H, W] with a weight [O, C, kh, kw], plus a bias [O]. */
+  conv2d(x: V, weight: V, bias: V, options?: Conv2dOptions): V;
+  /**
+   * Batch normalization over all but the channels of x [N, C, ...]. In training by the batch's statistics, which
+   * also move the running ones; in evaluation by those. Parameters `name.weight`, `name.bias`; buffers
+   * `name.runningMean`, `name.runningVariance` (unbiased, as PyTorch keeps it).
+   */
+  batchNorm(x: V, name: string, channels: number, options?: BatchNormOptions): V;
+  /** `max(x, 0)`. */
+  relu(x: V): V;
+  /** Largest value of every size x size window of x [N, C, H, W], without overlap. */
+  maxPool2d(x: V, size: number): V;
+  /** x [N, ...] as [N, features], features in NCHW order. */
+  flatten(x: V): V;
+  /** `x weight^T + bias` with x [N, in], weight [out, in], bias [out]. */
+  linear(x: V, weight: V, bias: V): V;
+  /** Cross-entropy of the softmax of logits [N, classes] with labels [N]: one loss for each example, [N]. */
+  crossEntropy(logits: V, labels: V): V;
+}
+
+/** What goes into a network: shapes without the batch. */
+export interface InputSpec {
+  /** Shape of one example. */
+  readonly shape: readonly number[];
+  /** `float32` values, or `int32` class labels. */
+  readonly dtype: 'float32' | 'int32';
+}
+
+/** A model with its loss. */
+export interface Network {
+  /** Inputs by name. */
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  /**
+   * Runs the model.
+   *
+   * @returns the loss of each example, [N], and outputs that a metric looks at.
+   */
+  run<V>(
+    nn: Nn<V>,
+    inputs: Readonly<Record<string, V>>,
+  ): { readonly loss: V; readonly outputs: Readonly<Record<string, V>> };
+}
+
+/** A tensor on the host. */
+export interface HostTensor {
+  /** Row-major shape. */
+  readonly shape: readonly number[];
+  /** Its elements. */
+  readonly data: Float32Array | Int32Array;
+}
+
+/** Inputs of a network for some examples. */
+export type Batch = Readonly<Record<string, HostTensor>>;

@@ -1,0 +1,125 @@
+/** The interpreter that only counts: shapes, parameters and multiplications, without a number computed. */
+
+import { benchmarkError } from '../errors.ts';
+import { openRandom } from '../random.ts';
+import type { HostTensor, Initializer, Network, Nn } from './nn.ts';
+
+/** A parameter of a network. */
+export interface ParameterSpec {
+  /** Row-major shape. */
+  readonly shape: readonly number[];
+  /** How it begins. */
+  readonly initializer: Initializer;
+}
+
+/** What a network consists of. */
+export interface NetworkSummary {
+  /** Parameters by name, in the order of their use. */
+  readonly parameters: ReadonlyMap<string, ParameterSpec>;
+  /** Buffers that are no parameters, by name, with their first value. */
+  readonly buffers: ReadonlyMap<string, HostTensor>;
+  /** Elements of all parameters. */
+  readonly parameterCount: number;
+  /** Multiply-accumulates of one example's forward pass in convolutions and products. */
+  readonly macs: number;
+}
+
+type Shape = readonly number[];
+
+const count = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+
+function mismatch(what: string, wanted: unknown, received: Shape): never {
+  throw benchmarkError('ERR_SHAPE_MISMATCH', {
+    wrong: `${what} must be ${wanted}`,
+    received: `[${received}]`,
+    action: 'Fix the model.',
+  });
+}
+
+/** Summarizes a network; throws `ERR_SHAPE_MISMATCH` where its layers do not fit together. */
+export function summarize(network: Network): NetworkSummary {
+  const parameters = new Map<string, ParameterSpec>();
+  const buffers = new Map<string, HostTensor>();
+  let macs = 0;
+
+  const fill = (shape: Shape, value: number): HostTensor => ({
+    shape,
+    data: new Float32Array(count(shape)).fill(value),
+  });
+  const constant = (value: number): Initializer => ({ kind: 'constant', value });
+
+  const nn: Nn<Shape> = {
+    parameter(name, shape, initializer) {
+      const known = parameters.get(name);
+      if (known && String(known.shape) !== String(shape))
+        mismatch(`parameter ${name}`, `[${known.shape}]`, shape);
+      parameters.set(name, { shape, initializer });
+      return shape;
+    },
+    conv2d(
+      [n = 0, c = 0, h = 0, w = 0],
+      [o = 0, i = 0, kh = 0, kw = 0],
+      bias,
+      { stride = 1, padding = 0 } = {},
+    ) {
+      if (i !== c || bias[0] !== o)
+        mismatch('a convolution', `of ${c} channels, with ${o} biases`, [o, i, kh, kw]);
+      const out = [h, w].map(
+        (size, axis) => Math.floor((size + 2 * padding - ([kh, kw][axis] as number)) / stride) + 1,
+      );
+      macs += count(out) * o * i * kh * kw;
+      return [n, o, ...out];
+    },
+    batchNorm(x, name, channels) {
+      if (x[1] !== channels) mismatch(`the input of ${name}`, `of ${channels} channels`, x);
+      nn.parameter(`${name}.weight`, [channels], constant(1));
+      nn.parameter(`${name}.bias`, [channels], constant(0));
+      buffers.set(`${name}.runningMean`, fill([channels], 0));
+      buffers.set(`${name}.runningVariance`, fill([channels], 1));
+      return x;
+    },
+    relu: (x) => x,
+    maxPool2d([n = 0, c = 0, h = 0, w = 0], size) {
+      if (h % size !== 0 || w % size !== 0) mismatch('a pooled image', `a multiple of ${size}`, [h, w]);
+      return [n, c, h / size, w / size];
+    },
+    flatten: ([n = 0, ...rest]) => [n, count(rest)],
+    linear([n = 0, features = 0], [out = 0, from = 0], bias) {
+      if (from !== features || bias[0] !== out)
+        mismatch('a dense layer', `from ${features} features`, [out, from]);
+      macs += out * from;
+      return [n, out];
+    },
+    crossEntropy([n = 0], [labels = 0]) {
+      if (n !== labels) mismatch('the labels', `of ${n} examples`, [labels]);
+      return [n];
+    },
+  };
+
+  const inputs = Object.entries(network.inputs).map(([name, { shape }]) => [name, [1, ...shape]] as const);
+  const { loss } = network.run(nn, Object.fromEntries(inputs));
+  if (loss.length !== 1) mismatch('the loss', 'one number an example', loss);
+  const parameterCount = [...parameters.values()].reduce((sum, { shape }) => sum + count(shape), 0);
+  return { parameters, buffers, parameterCount, macs };
+}
+
+/**
+ * The first values of all parameters: the same seed gives the same numbers on every engine and machine.
+ *
+ * @param stream - random stream of the seed.
+ */
+export function initialParameters(
+  { parameters }: NetworkSummary,
+  seed: number,
+  stream: number,
+): ReadonlyMap<string, HostTensor> {
+  const random = openRandom(seed, stream);
+  const values = [...parameters].map(([name, { shape, initializer }]): [string, HostTensor] => {
+    const draw =
+      initializer.kind === 'constant'
+        ? () => initializer.value
+        : () => random.uniform(-initializer.bound, initializer.bound);
+    return [name, { shape, data: Float32Array.from({ length: count(shape) }, draw) }];
+  });
+  return new Map(values);
+}

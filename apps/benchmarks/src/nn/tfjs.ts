@@ -1,0 +1,91 @@
+/** The interpreter that calls TensorFlow.js. Inside, images are NHWC, as tfjs's kernels want them. */
+
+import * as tf from '@tensorflow/tfjs';
+import { batchNormTraining } from '@vradam/tfjs';
+import type { HostTensor, Nn } from './nn.ts';
+
+/** Batch statistics that a training pass saw, for the running ones. */
+export interface BatchStatistics {
+  /** Name of the normalization. */
+  readonly name: string;
+  /** Share of the batch in the running statistics. */
+  readonly momentum: number;
+  /** Mean by channel. Kept: the session's to dispose. */
+  readonly mean: tf.Tensor1D;
+  /** Biased variance by channel. Kept: the session's to dispose. */
+  readonly variance: tf.Tensor1D;
+  /** Elements that each was taken over. */
+  readonly count: number;
+}
+
+/** What the interpreter draws on. */
+export interface TfjsContext {
+  /** Parameters by name, in the layout of the model. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  /** Buffers by name. */
+  readonly buffers: ReadonlyMap<string, tf.Variable>;
+  /** Where a training pass leaves its statistics; null in evaluation. */
+  readonly statistics: BatchStatistics[] | null;
+}
+
+const isImage = (x: tf.Tensor): x is tf.Tensor4D => x.rank === 4;
+
+/** A tensor of a batch as the interpreter's value: NCHW becomes NHWC. */
+export function fromHost({ shape, data }: HostTensor): tf.Tensor {
+  const dtype = data instanceof Int32Array ? 'int32' : 'float32';
+  const x = tf.tensor(data, [...shape], dtype);
+  return isImage(x) ? tf.transpose(x, [0, 2, 3, 1]) : x;
+}
+
+function named(variables: ReadonlyMap<string, tf.Variable>, name: string): tf.Variable {
+  const variable = variables.get(name);
+  if (!variable) throw new Error(`the network has no variable ${name}`);
+  return variable;
+}
+
+/** Makes the words of the model; call it anew for every pass. */
+export function tfjsNn({ parameters, buffers, statistics }: TfjsContext): Nn<tf.Tensor> {
+  return {
+    parameter: (name) => named(parameters, name),
+
+    conv2d(x, weight, bias, { stride = 1, padding = 0 } = {}) {
+      const filter = tf.transpose(weight as tf.Tensor4D, [2, 3, 1, 0]);
+      // the plain operation: the gradient of tf.fused.conv2d would also make that of the input image
+      return tf.add(tf.conv2d(x as tf.Tensor4D, filter, stride, padding), bias);
+    },
+
+    batchNorm(x, name, channels, { momentum = 0.1, epsilon = 1e-5 } = {}) {
+      const [scale, offset] = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
+      if (!statistics) {
+        const mean = named(buffers, `${name}.runningMean`) as tf.Tensor1D;
+        const variance = named(buffers, `${name}.runningVariance`) as tf.Tensor1D;
+        return tf.batchNorm(x, mean, variance, offset as tf.Tensor1D, scale as tf.Tensor1D, epsilon);
+      }
+      const { output, mean, variance } = batchNormTraining(
+        x,
+        scale as tf.Tensor1D,
+        offset as tf.Tensor1D,
+        epsilon,
+      );
+      const count = x.size / channels;
+      statistics.push({ name, momentum, mean: tf.keep(mean), variance: tf.keep(variance), count });
+      return output;
+    },
+
+    relu: (x) => tf.relu(x),
+    maxPool2d: (x, size) => tf.maxPool(x as tf.Tensor4D, size, size, 'valid'),
+
+    flatten(x) {
+      const ordered = isImage(x) ? tf.transpose(x, [0, 3, 1, 2]) : x;
+      return tf.reshape(ordered, [x.shape[0] as number, -1]);
+    },
+
+    linear: (x, weight, bias) =>
+      tf.add(tf.matMul(x as tf.Tensor2D, weight as tf.Tensor2D, false, true), bias),
+
+    crossEntropy(logits, labels) {
+      const targets = tf.oneHot(labels as tf.Tensor1D, logits.shape[1] as number);
+      return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1));
+    },
+  };
+}

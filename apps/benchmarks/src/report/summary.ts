@@ -1,0 +1,113 @@
+/** Tables are made from the files of a run, never from memory. */
+
+import type { EpochLine, MetricsLine, RunFolder, RunRecord, StepLine } from '../run/records.ts';
+import type { OptimizerName } from '../tasks/task.ts';
+
+/** One row of a table: what an optimizer reached. Numbers that were not reached are NaN. */
+export interface SummaryRow {
+  readonly optimizer: OptimizerName;
+  /** Peak learning rate. */
+  readonly learningRate: number;
+  /** Last epoch's mean of batch losses. */
+  readonly trainLoss: number;
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+  /** Median wall time of a step, in milliseconds. */
+  readonly stepMs: number;
+  /** Median part of it that the optimizer took, in milliseconds. */
+  readonly optimizerMs: number;
+  /** Smallest and largest effective learning rate over all steps. */
+  readonly rates: readonly [low: number, high: number];
+  /** Why it could not go on; null if it could. */
+  readonly failure: string | null;
+}
+
+/** A run with its rows. */
+export interface Summary {
+  readonly record: RunRecord;
+  readonly rows: readonly SummaryRow[];
+}
+
+/** The middle value, or the mean of the two in the middle; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
+  const high = sorted[Math.floor(middle)] ?? Number.NaN;
+  return (low + high) / 2;
+}
+
+const extent = (values: readonly number[]): readonly [number, number] =>
+  values.length > 0 ? [Math.min(...values), Math.max(...values)] : [Number.NaN, Number.NaN];
+
+function rowOf(record: RunRecord, optimizer: OptimizerName, lines: readonly MetricsLine[]): SummaryRow {
+  const own = lines.filter((line) => line.optimizer === optimizer);
+  const steps = own.filter((line): line is StepLine => line.kind === 'step');
+  const last = own.filter((line): line is EpochLine => line.kind === 'epoch').at(-1);
+  const final = own.find((line) => line.kind === 'final');
+  const failure = own.find((line) => line.kind === 'failure');
+  const reached = failure ? undefined : last;
+  return {
+    optimizer,
+    learningRate: Number(record.optimizers[optimizer]?.['learningRate']),
+    trainLoss: reached?.trainLoss ?? Number.NaN,
+    validationLoss: reached?.validationLoss ?? Number.NaN,
+    validationAccuracy: reached?.validationAccuracy ?? Number.NaN,
+    testLoss: final?.testLoss ?? Number.NaN,
+    testAccuracy: final?.testAccuracy ?? Number.NaN,
+    stepMs: median(steps.map(({ stepMs }) => stepMs)),
+    optimizerMs: median(steps.map(({ optimizerMs }) => optimizerMs)),
+    rates: extent(steps.map(({ effectiveLearningRate }) => effectiveLearningRate)),
+    failure: failure?.reason ?? null,
+  };
+}
+
+/** Summarizes a run from its files. */
+export async function summarizeRun(folder: RunFolder): Promise<Summary> {
+  const record = await folder.readRecord();
+  const lines = await folder.readMetrics();
+  return { record, rows: record.config.optimizers.map((optimizer) => rowOf(record, optimizer, lines)) };
+}
+
+const number = (value: number, digits: number): string =>
+  Number.isNaN(value) ? 'NaN' : value.toFixed(digits);
+const percent = (value: number): string => (Number.isNaN(value) ? 'NaN' : `${(100 * value).toFixed(1)} %`);
+const rate = (value: number): string => (Number.isNaN(value) ? 'NaN' : String(Number(value.toPrecision(2))));
+
+/** Headings of {@link cells}. */
+export const headings: readonly string[] = [
+  'optimizer',
+  'learning rate',
+  'train loss',
+  'val loss',
+  'test loss',
+  'val acc',
+  'test acc',
+  'ms/step',
+  'optimizer ms/step',
+  'effective learning rate',
+];
+
+/** The cells of a row, as text. */
+export function cells(row: SummaryRow): string[] {
+  return [
+    row.optimizer,
+    rate(row.learningRate),
+    number(row.trainLoss, 3),
+    number(row.validationLoss, 3),
+    number(row.testLoss, 3),
+    percent(row.validationAccuracy),
+    percent(row.testAccuracy),
+    number(row.stepMs, 0),
+    number(row.optimizerMs, 1),
+    row.rates.map(rate).join(' .. '),
+  ];
+}
+
+/** A Markdown table. */
+export function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
+  return [line(heads), line(heads.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}

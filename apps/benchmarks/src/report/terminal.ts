@@ -1,0 +1,81 @@
+/** What a user sees while a race runs: a bar with the time left on a terminal, plain lines elsewhere. */
+
+import { Presets, SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+import colors from 'picocolors';
+import type { Watcher } from '../run/race.ts';
+import { cells, headings, type Summary } from './summary.ts';
+
+/** Whether lines can be redrawn: a terminal, and not a log that only looks like one. */
+export const isInteractive: boolean = Boolean(process.stdout.isTTY) && !process.env['CI'];
+
+/** Watches a race. */
+export interface ProgressView extends Watcher {
+  /** Takes the bar away; call it before anything else is printed. */
+  close(): void;
+}
+
+/**
+ * Shows a race.
+ *
+ * @param stepsEach - steps of one optimizer.
+ * @param races - optimizers.
+ */
+export function progressView(stepsEach: number, races: number): ProgressView {
+  const bar = isInteractive
+    ? new SingleBar(
+        {
+          format: ' {bar} {percentage} % | {label} | loss {loss} | {eta_formatted} left',
+          clearOnComplete: true,
+          etaBuffer: 40,
+        },
+        Presets.shades_classic,
+      )
+    : null;
+  let started = false;
+  let finished = -1;
+  const print = (text: string) => {
+    bar?.stop();
+    console.log(text);
+    if (started) bar?.start(stepsEach * races, Math.max(finished, 0) * stepsEach, { label: '', loss: '' });
+  };
+  return {
+    begin(optimizer, stepsDone) {
+      finished++;
+      if (!started) bar?.start(stepsEach * races, stepsDone, { label: optimizer, loss: '-' });
+      started = true;
+      print(`${colors.bold(optimizer)}${stepsDone > 0 ? ` continues after ${stepsDone} steps` : ''}`);
+      bar?.update(finished * stepsEach + stepsDone, { label: optimizer, loss: '-' });
+    },
+    step({ optimizer, step, loss }) {
+      bar?.update(finished * stepsEach + step + 1, { label: optimizer, loss: loss.toFixed(3) });
+    },
+    epoch({ epoch, trainLoss, validationLoss, validationAccuracy }) {
+      const losses = `train ${trainLoss.toFixed(3)}  val ${validationLoss.toFixed(3)}`;
+      print(`  epoch ${epoch + 1}  ${losses}  accuracy ${(100 * validationAccuracy).toFixed(1)} %`);
+    },
+    final({ testLoss, testAccuracy }) {
+      print(`  test loss ${testLoss.toFixed(3)}  accuracy ${(100 * testAccuracy).toFixed(1)} %`);
+    },
+    failure(optimizer, reason) {
+      print(colors.red(`  ${optimizer} cannot go on: ${reason}`));
+    },
+    close() {
+      started = false;
+      bar?.stop();
+    },
+  };
+}
+
+/** The table at the end of a race. */
+export function terminalTable({ rows }: Summary): string {
+  const best = Math.min(
+    ...rows.map(({ validationLoss }) => validationLoss).filter((loss) => !Number.isNaN(loss)),
+  );
+  const table = new Table({ head: [...headings], style: { head: [], border: [], compact: true } });
+  for (const row of rows) {
+    const texts = cells(row);
+    table.push(row.validationLoss === best ? texts.map((text) => colors.green(text)) : texts);
+  }
+  return table.toString();
+}

@@ -1,0 +1,172 @@
+/** The race: each optimizer trains the same network from the same weights on the same batches. */
+
+import { setImmediate } from 'node:timers/promises';
+import { VRAdamError } from '@vradam/core';
+import type { Engine, Session } from '../engines/engine.ts';
+import type { Batch } from '../nn/nn.ts';
+import { initialParameters, type NetworkSummary } from '../nn/shapes.ts';
+import { streams } from '../tasks/streams.ts';
+import type { OptimizerName, Problem, Score } from '../tasks/task.ts';
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import type { EpochLine, FinalLine, RunConfig, RunFolder, StepLine } from './records.ts';
+
+/** Somebody who watches a race. */
+export interface Watcher {
+  /** An optimizer begins, or goes on after some epochs. */
+  begin(optimizer: OptimizerName, stepsDone: number): void;
+  /** A step was taken. */
+  step(line: StepLine): void;
+  /** An epoch is finished. */
+  epoch(line: EpochLine): void;
+  /** An optimizer is finished. */
+  final(line: FinalLine): void;
+  /** An optimizer could not go on. */
+  failure(optimizer: OptimizerName, reason: string): void;
+}
+
+/** A race to run. */
+export interface Race {
+  /** What was asked for. */
+  readonly config: RunConfig;
+  /** The task with its data. */
+  readonly problem: Problem;
+  /** Its network, counted. */
+  readonly network: NetworkSummary;
+  /** Learning rates of the user's, by optimizer. */
+  readonly learningRates: Readonly<Partial<Record<OptimizerName, number>>>;
+  /** What it runs on. */
+  readonly engine: Engine;
+  /** Where it writes. */
+  readonly folder: RunFolder;
+  /** Who watches. */
+  readonly watcher: Watcher;
+  /** Asks the race to stop after the step in progress. */
+  readonly signal: AbortSignal;
+}
+
+const mean = ({ loss, correct, count }: Score): { loss: number; accuracy: number } => ({
+  loss: loss / count,
+  accuracy: correct / count,
+});
+
+async function judge(
+  session: Session,
+  { score }: Problem,
+  batches: Iterable<Batch>,
+  signal: AbortSignal,
+): Promise<Score> {
+  let total: Score = { count: 0, loss: 0, correct: 0 };
+  for (const batch of batches) {
+    signal.throwIfAborted();
+    const { count, loss, correct } = score(batch, await session.evaluate(batch));
+    total = { count: total.count + count, loss: total.loss + loss, correct: total.correct + correct };
+    await setImmediate(); // lets a signal of the user in
+  }
+  return total;
+}
+
+/** One epoch: its steps, then the validation images. */
+async function trainEpoch(
+  race: Race,
+  session: Session,
+  optimizer: OptimizerName,
+  epoch: number,
+): Promise<void> {
+  const { problem, folder, watcher, signal } = race;
+  let [sum, step] = [0, epoch * problem.stepsPerEpoch];
+  for (const batch of problem.trainBatches(epoch)) {
+    signal.throwIfAborted();
+    const line: StepLine = {
+      kind: 'step',
+      optimizer,
+      epoch,
+      step: step++,
+      ...(await session.trainStep(batch)),
+    };
+    sum += line.loss;
+    await folder.append(line);
+    watcher.step(line);
+    await setImmediate();
+  }
+  const { loss, accuracy } = mean(await judge(session, problem, problem.validationBatches(epoch), signal));
+  const line: EpochLine = {
+    kind: 'epoch',
+    optimizer,
+    epoch,
+    trainLoss: sum / problem.stepsPerEpoch,
+    validationLoss: loss,
+    validationAccuracy: accuracy,
+  };
+  await folder.append(line);
+  watcher.epoch(line);
+}
+
+/** All epochs of one optimizer that are not done yet, with a checkpoint after each, then the test images. */
+async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | null): Promise<void> {
+  const { config, problem, network, learningRates, engine, folder, watcher, signal } = race;
+  const session = await engine.createSession({
+    network: problem.network,
+    parameters: initialParameters(network, config.seed, streams.initial),
+    buffers: network.buffers,
+    optimizer: problem.optimizer(optimizer, learningRates[optimizer]).spec,
+  });
+  try {
+    if (from?.snapshot) await session.load(from.snapshot);
+    const done = from?.progress.epochs ?? 0;
+    watcher.begin(optimizer, done * problem.stepsPerEpoch);
+    for (let epoch = done; epoch < problem.epochs; epoch++) {
+      await trainEpoch(race, session, optimizer, epoch);
+      const progress = { optimizer, epochs: epoch + 1, metricsBytes: await folder.metricsBytes() };
+      await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: await session.save() }));
+    }
+    const { loss, accuracy } = mean(await judge(session, problem, problem.testBatches(), signal));
+    const line: FinalLine = { kind: 'final', optimizer, testLoss: loss, testAccuracy: accuracy };
+    await folder.append(line);
+    watcher.final(line);
+  } finally {
+    session.dispose();
+  }
+}
+
+/** An optimizer whose gradients are no longer finite is out of the race; anything else is an error of ours. */
+async function recordFailure(
+  { folder, watcher, problem }: Race,
+  optimizer: OptimizerName,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof VRAdamError && error.code === 'ERR_NON_FINITE')) throw error;
+  const lines = await folder.readMetrics();
+  const step = lines.filter((line) => line.kind === 'step' && line.optimizer === optimizer).length;
+  const epoch = Math.floor(step / problem.stepsPerEpoch);
+  await folder.append({ kind: 'failure', optimizer, epoch, step, reason: error.message });
+  watcher.failure(optimizer, error.message);
+}
+
+/** Where a run stands: its checkpoint, with the metrics cut back to it. */
+export async function restore(folder: RunFolder): Promise<Checkpoint | null> {
+  const bytes = await folder.readCheckpoint();
+  const checkpoint = bytes && decodeCheckpoint(bytes);
+  await folder.truncateMetrics(checkpoint?.progress.metricsBytes ?? 0);
+  return checkpoint;
+}
+
+/**
+ * Runs all optimizers, one after another, from a checkpoint if there is one.
+ *
+ * @throws the signal's reason if it was asked to stop; what was measured is on disk.
+ */
+export async function runRace(race: Race, from: Checkpoint | null): Promise<void> {
+  const { config, folder } = race;
+  const first = from ? config.optimizers.indexOf(from.progress.optimizer) : 0;
+  for (const [i, optimizer] of [...config.optimizers.entries()].slice(first)) {
+    try {
+      await train(race, optimizer, i === first ? from : null);
+    } catch (error) {
+      await recordFailure(race, optimizer, error);
+    }
+    const next = config.optimizers[i + 1];
+    if (!next) break;
+    const progress = { optimizer: next, epochs: 0, metricsBytes: await folder.metricsBytes() };
+    await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: null }));
+  }
+}

@@ -1,0 +1,236 @@
+/** What a run leaves behind: `run.json` and `metrics.jsonl`, the source of every table and figure. */
+
+import { appendFile, mkdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { benchmarkError } from '../errors.ts';
+import type { OptimizerName, PresetName, ScheduleName, TaskOptimizer } from '../tasks/task.ts';
+
+/** What was asked for. */
+export interface RunConfig {
+  /** Name of the task. */
+  readonly task: string;
+  /** Size. */
+  readonly preset: PresetName;
+  /** Engine. */
+  readonly engine: string;
+  /** Optimizers, in the order of the race. */
+  readonly optimizers: readonly OptimizerName[];
+  /** Seed of everything random. */
+  readonly seed: number;
+  /** Schedule. */
+  readonly schedule: ScheduleName;
+  /** Epochs. */
+  readonly epochs: number;
+  /** Whether validation images are augmented. */
+  readonly augmentValidation: boolean;
+}
+
+/** Contents of `run.json`. */
+export interface RunRecord {
+  /** Always `vradam-run/1`. */
+  readonly schema: 'vradam-run/1';
+  /** Name of the run: its folder. */
+  readonly name: string;
+  /** How it stands. */
+  readonly status: 'running' | 'interrupted' | 'completed';
+  /** What was asked for. */
+  readonly config: RunConfig;
+  /** Every number of the task's preset. */
+  readonly taskConfig: Readonly<Record<string, unknown>>;
+  /** Hyper-parameters of every optimizer. */
+  readonly optimizers: Readonly<Record<string, TaskOptimizer['options']>>;
+  /** One plain line saying what data were used. */
+  readonly dataLine: string;
+  /** Source, counts and checksums of the data. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Elements of all parameters, and multiply-accumulates of one example's forward pass. */
+  readonly network: { readonly parameters: number; readonly macs: number };
+  /** Versions of what it ran on. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** The machine. */
+  readonly hardware: Readonly<Record<string, unknown>>;
+  /** Commit of the working tree, with `+changes` if it was not clean; null outside of git. */
+  readonly commit: string | null;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** ISO 8601; null while it runs. */
+  readonly finishedAt: string | null;
+  /** Largest resident memory of the process, in MiB; null while it runs. */
+  readonly peakMemoryMiB: number | null;
+}
+
+/** A line about a training step. */
+export interface StepLine {
+  readonly kind: 'step';
+  readonly optimizer: OptimizerName;
+  /** Epoch, from 0. */
+  readonly epoch: number;
+  /** Step over all epochs, from 0. */
+  readonly step: number;
+  /** Mean loss of the batch before the update. */
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly effectiveLearningRate: number;
+  readonly norm: number | null;
+  readonly stepMs: number;
+  readonly optimizerMs: number;
+}
+
+/** A line about a finished epoch. */
+export interface EpochLine {
+  readonly kind: 'epoch';
+  readonly optimizer: OptimizerName;
+  readonly epoch: number;
+  /** Unweighted mean of the batch losses in training mode. */
+  readonly trainLoss: number;
+  /** Per-example mean in evaluation mode. */
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+}
+
+/** A line about a finished optimizer. */
+export interface FinalLine {
+  readonly kind: 'final';
+  readonly optimizer: OptimizerName;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+}
+
+/** A line about an optimizer that could not go on; its remaining metrics are NaN. */
+export interface FailureLine {
+  readonly kind: 'failure';
+  readonly optimizer: OptimizerName;
+  readonly epoch: number;
+  readonly step: number;
+  readonly reason: string;
+}
+
+/** A line of `metrics.jsonl`. */
+export type MetricsLine = StepLine | EpochLine | FinalLine | FailureLine;
+
+/** JSON has no NaN and no infinity: they are written as texts. */
+const encode = (_: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+const decode = (_: string, value: unknown): unknown =>
+  value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
+
+/** The files of one run. */
+export class RunFolder {
+  /** Path of the folder. */
+  readonly path: string;
+
+  /** @param path - the run's folder. */
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  #file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Makes the folder; refuses one that already holds a run. */
+  async create(record: RunRecord): Promise<void> {
+    await mkdir(this.path, { recursive: true });
+    const taken = await stat(this.#file('run.json')).catch(() => null);
+    if (taken) {
+      throw benchmarkError('ERR_RUN_EXISTS', {
+        wrong: 'a run of that name is already there',
+        received: record.name,
+        action: 'Choose another --name, or continue it with --resume.',
+      });
+    }
+    await this.writeRecord(record);
+    await writeFile(this.#file('metrics.jsonl'), '');
+  }
+
+  /** Replaces `run.json` in one move, so that it is never half written. */
+  async writeRecord(record: RunRecord): Promise<void> {
+    await this.#replace('run.json', `${JSON.stringify(record, encode, 2)}\n`);
+  }
+
+  /** Reads `run.json`. */
+  async readRecord(): Promise<RunRecord> {
+    const record = await this.#readJson();
+    if (record?.schema === 'vradam-run/1') return record;
+    throw benchmarkError('ERR_FILE_FORMAT', {
+      wrong: `${this.#file('run.json')} is not the record of a run`,
+      received: record?.schema,
+      action: 'Name the folder of a run.',
+    });
+  }
+
+  async #readJson(): Promise<RunRecord | null> {
+    try {
+      return JSON.parse(await readFile(this.#file('run.json'), 'utf8'), decode) as RunRecord | null;
+    } catch (cause) {
+      throw benchmarkError('ERR_RUN_NOT_FOUND', {
+        wrong: 'there is no readable run',
+        received: this.path,
+        action: 'Name a folder with a run.json.',
+        cause,
+      });
+    }
+  }
+
+  /** Adds lines to `metrics.jsonl`. */
+  async append(...lines: MetricsLine[]): Promise<void> {
+    await appendFile(
+      this.#file('metrics.jsonl'),
+      lines.map((line) => `${JSON.stringify(line, encode)}\n`).join(''),
+    );
+  }
+
+  /** Length of `metrics.jsonl`, in bytes. */
+  async metricsBytes(): Promise<number> {
+    return (await stat(this.#file('metrics.jsonl'))).size;
+  }
+
+  /** Cuts `metrics.jsonl` back to where a checkpoint was made. */
+  async truncateMetrics(bytes: number): Promise<void> {
+    if ((await this.metricsBytes()) < bytes) {
+      throw benchmarkError('ERR_FILE_FORMAT', {
+        wrong: `${this.#file('metrics.jsonl')} is shorter than its checkpoint says`,
+        received: `${await this.metricsBytes()} bytes instead of ${bytes}`,
+        action: 'The run cannot be continued; start a new one.',
+      });
+    }
+    await truncate(this.#file('metrics.jsonl'), bytes);
+  }
+
+  /** Reads all whole lines of `metrics.jsonl`; a last line without its end, from a killed process, is left out. */
+  async readMetrics(): Promise<MetricsLine[]> {
+    const text = await readFile(this.#file('metrics.jsonl'), 'utf8');
+    const lines = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .filter(Boolean);
+    return lines.map((line, i) => {
+      try {
+        return JSON.parse(line, decode) as MetricsLine;
+      } catch (cause) {
+        throw benchmarkError('ERR_FILE_FORMAT', {
+          wrong: `line ${i + 1} of ${this.#file('metrics.jsonl')} is not JSON`,
+          received: line.slice(0, 60),
+          action: 'Restore the file, or leave the run out.',
+          cause,
+        });
+      }
+    });
+  }
+
+  /** Writes a checkpoint in one move. */
+  async writeCheckpoint(bytes: Uint8Array): Promise<void> {
+    await this.#replace('checkpoint.safetensors', bytes);
+  }
+
+  /** Reads the checkpoint, or null if there is none. */
+  async readCheckpoint(): Promise<Uint8Array | null> {
+    return readFile(this.#file('checkpoint.safetensors')).catch(() => null);
+  }
+
+  async #replace(name: string, content: string | Uint8Array): Promise<void> {
+    const part = this.#file(`${name}.part`);
+    await writeFile(part, content);
+    await rename(part, this.#file(name));
+  }
+}

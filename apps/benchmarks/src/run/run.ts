@@ -1,0 +1,154 @@
+/** A run from beginning to end: new or resumed, with its record kept true whatever happens. */
+
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { startEngine } from '../engines/index.ts';
+import { benchmarkError } from '../errors.ts';
+import { summarize } from '../nn/shapes.ts';
+import { findTask } from '../tasks/index.ts';
+import type { OptimizerName, Problem, TaskOptions } from '../tasks/task.ts';
+import { commit, hardware, peakMemoryMiB } from './environment.ts';
+import { restore, runRace, type Watcher } from './race.ts';
+import { type RunConfig, RunFolder, type RunRecord } from './records.ts';
+
+/** What the user decides about a new run. */
+export interface NewRun {
+  /** The race. */
+  readonly config: Omit<RunConfig, 'epochs'> & { readonly epochs: number | undefined };
+  /** Folder of real data; undefined for generated data. */
+  readonly data: string | undefined;
+  /** Learning rate in place of the preset's, for all optimizers of the race. */
+  readonly learningRate: number | undefined;
+  /** Folder of all runs. */
+  readonly results: string;
+  /** Name of the run; by default task, preset, engine and time. */
+  readonly name: string | undefined;
+}
+
+/** How a run is accompanied. */
+export interface Company {
+  /** Told once the data are there. */
+  started(record: RunRecord, problem: Problem): Watcher;
+  /** Asks the run to stop after the step in progress. */
+  readonly signal: AbortSignal;
+}
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+function defaultName({ task, preset, engine }: NewRun['config'], now: Date): string {
+  const time = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  return `${task}-${preset}-${engine}-${time}`;
+}
+
+async function prepare(config: NewRun['config'], data: string | undefined): Promise<Problem> {
+  const { preset, seed, schedule, epochs, augmentValidation } = config;
+  const options: TaskOptions = { preset, seed, data, schedule, epochs, augmentValidation };
+  return findTask(config.task).prepare(options);
+}
+
+async function drive(
+  record: RunRecord,
+  problem: Problem,
+  folder: RunFolder,
+  company: Company,
+  resumed: boolean,
+): Promise<void> {
+  const { config } = record;
+  const rates = Object.entries(record.optimizers).map(([name, { learningRate }]) => [name, learningRate]);
+  const race = {
+    config,
+    problem,
+    network: summarize(problem.network),
+    learningRates: Object.fromEntries(rates) as Record<OptimizerName, number>,
+    engine: await startEngine(config.engine),
+    folder,
+    watcher: company.started(record, problem),
+    signal: company.signal,
+  };
+  const from = resumed ? await restore(folder) : null;
+  const close = (status: RunRecord['status']) =>
+    folder.writeRecord({
+      ...record,
+      status,
+      finishedAt: new Date().toISOString(),
+      peakMemoryMiB: peakMemoryMiB(),
+    });
+  try {
+    await runRace(race, from);
+  } catch (error) {
+    await close('interrupted');
+    throw error;
+  }
+  await close('completed');
+}
+
+/**
+ * Starts a run.
+ *
+ * @returns its folder. If it is interrupted the signal's reason is thrown, and all that was measured is on disk.
+ */
+export async function startRun(
+  { config, data, learningRate, results, name }: NewRun,
+  company: Company,
+): Promise<RunFolder> {
+  const now = new Date();
+  const problem = await prepare(config, data);
+  const { parameterCount, macs } = summarize(problem.network);
+  const engine = await startEngine(config.engine);
+  const optimizers = config.optimizers.map((one) => [one, problem.optimizer(one, learningRate).options]);
+  const record: RunRecord = {
+    schema: 'vradam-run/1',
+    name: name ?? defaultName(config, now),
+    status: 'running',
+    config: { ...config, epochs: problem.epochs },
+    taskConfig: problem.config,
+    optimizers: Object.fromEntries(optimizers),
+    dataLine: problem.dataLine,
+    data: problem.data,
+    network: { parameters: parameterCount, macs },
+    versions: { '@vradam/benchmarks': version, node: process.versions.node, ...engine.versions },
+    hardware: hardware(),
+    commit: commit(),
+    startedAt: now.toISOString(),
+    finishedAt: null,
+    peakMemoryMiB: null,
+  };
+  const folder = new RunFolder(join(results, record.name));
+  await folder.create(record);
+  await drive(record, problem, folder, company, false);
+  return folder;
+}
+
+/**
+ * Continues a run from its last checkpoint; its metrics are those of a run that was never interrupted.
+ *
+ * @param path - the run's folder.
+ * @param data - folder of real data, which a record does not keep.
+ * @throws VRAdamError `ERR_RUN_COMPLETED`, `ERR_STATE_MISMATCH` if the data are not those it began with.
+ */
+export async function resumeRun(
+  path: string,
+  data: string | undefined,
+  company: Company,
+): Promise<RunFolder> {
+  const folder = new RunFolder(path);
+  const record = await folder.readRecord();
+  if (record.status === 'completed') {
+    throw benchmarkError('ERR_RUN_COMPLETED', {
+      wrong: 'there is nothing to resume',
+      received: `${basename(path)}, which is completed`,
+      action: 'Start a new run.',
+    });
+  }
+  const problem = await prepare(record.config, data);
+  if (JSON.stringify(problem.data) !== JSON.stringify(record.data)) {
+    throw benchmarkError('ERR_STATE_MISMATCH', {
+      wrong: 'the data must be those that the run began with',
+      received: problem.dataLine,
+      action: `It began with: ${record.dataLine} Give the same --data.`,
+    });
+  }
+  await folder.writeRecord({ ...record, status: 'running' });
+  await drive(record, problem, folder, company, true);
+  return folder;
+}

@@ -1,0 +1,102 @@
+/** From bytes to batches: splitting, shuffling, augmenting, normalising. */
+
+import { shuffler } from 'd3-array';
+import type { ImageDataset, ImageSet } from '../../data/index.ts';
+import type { Batch } from '../../nn/nn.ts';
+import { openRandom, type Random } from '../../random.ts';
+import { streams } from '../streams.ts';
+
+const mean = [0.4914, 0.4822, 0.4465] as const;
+const deviation = [0.247, 0.243, 0.261] as const;
+const channels = 3;
+
+/** Numbers 0 .. count - 1 in random order. */
+function shuffled(count: number, random: Random): number[] {
+  return shuffler(random.next)(Array.from({ length: count }, (_, i) => i));
+}
+
+/**
+ * Splits images into training and validation at random, 4 to 1.
+ *
+ * @param wanted - training images at most.
+ */
+export function split(
+  set: ImageSet,
+  wanted: number,
+  seed: number,
+): { train: number[]; validation: number[] } {
+  const train = Math.min(wanted, Math.floor(set.count * 0.8));
+  const order = shuffled(set.count, openRandom(seed, streams.split));
+  return { train: order.slice(0, train), validation: order.slice(train, train + Math.round(train / 4)) };
+}
+
+/** Where a picture is cut from its padded self: whether mirrored, and how far moved, in pixels. */
+interface Cut {
+  readonly mirrored: boolean;
+  readonly down: number;
+  readonly right: number;
+}
+
+const whole: Cut = { mirrored: false, down: 0, right: 0 };
+
+/** Mirrored with chance 1/2, and moved by up to 4 pixels. */
+function randomCut(random: Random): Cut {
+  return { mirrored: random.next() < 0.5, down: random.integer(9) - 4, right: random.integer(9) - 4 };
+}
+
+/** Writes one normalised picture. Beyond its edge it is black, as zeros before the normalisation are. */
+function write(pixels: Uint8Array, size: number, { mirrored, down, right }: Cut, out: Float32Array): void {
+  for (let c = 0; c < channels; c++) {
+    const [m, d] = [mean[c] as number, deviation[c] as number];
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        const [row, moved] = [y + down, x + right];
+        const column = mirrored ? size - 1 - moved : moved;
+        const inside = row >= 0 && row < size && moved >= 0 && moved < size;
+        const value = inside ? (pixels[(c * size + row) * size + column] as number) / 255 : 0;
+        out[(c * size + y) * size + x] = (value - m) / d;
+      }
+    }
+  }
+}
+
+function batchOf({ images, labels }: ImageSet, rows: readonly number[], size: number, cut: () => Cut): Batch {
+  const pixels = channels * size * size;
+  const data = new Float32Array(rows.length * pixels);
+  for (const [i, row] of rows.entries()) {
+    const picture = images.subarray(row * pixels, (row + 1) * pixels);
+    write(picture, size, cut(), data.subarray(i * pixels, (i + 1) * pixels));
+  }
+  return {
+    images: { shape: [rows.length, channels, size, size], data },
+    labels: { shape: [rows.length], data: Int32Array.from(rows, (row) => labels[row] as number) },
+  };
+}
+
+function* chunks(rows: readonly number[], size: number): Generator<readonly number[]> {
+  for (let begin = 0; begin < rows.length; begin += size) yield rows.slice(begin, begin + size);
+}
+
+/** Batches in random order, each picture mirrored and moved at random; the last batch may be smaller. */
+export function* trainBatches(
+  { train, shape: [, size] }: ImageDataset,
+  rows: readonly number[],
+  batchSize: number,
+  random: Random,
+): Generator<Batch> {
+  const order = shuffler(random.next)([...rows]);
+  for (const chunk of chunks(order, batchSize)) yield batchOf(train, chunk, size, () => randomCut(random));
+}
+
+/** Batches in order, as the pictures are or, with a random stream, augmented. */
+export function* plainBatches(
+  set: ImageSet,
+  size: number,
+  rows: readonly number[],
+  batchSize: number,
+  random?: Random,
+): Generator<Batch> {
+  for (const chunk of chunks(rows, batchSize)) {
+    yield batchOf(set, chunk, size, () => (random ? randomCut(random) : whole));
+  }
+}

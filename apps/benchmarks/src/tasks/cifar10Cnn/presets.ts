@@ -1,0 +1,76 @@
+/** Sizes and learning rates of the CIFAR-10 CNN. */
+
+import type { OptimizerName, PresetName } from '../task.ts';
+
+/** Every number of a preset. */
+export interface CnnPreset {
+  /** Channels of the three blocks. */
+  readonly widths: readonly [number, number, number];
+  /** Units of the hidden dense layer. */
+  readonly hidden: number;
+  /** Training images at most; validation images are a quarter of them. */
+  readonly trainImages: number;
+  /** Test images at most. */
+  readonly testImages: number;
+  /** Images of a training batch; the last batch of an epoch may be smaller. */
+  readonly batchSize: number;
+  /** Images of an evaluation batch. */
+  readonly evaluationBatchSize: number;
+  /** Passes over the training images. */
+  readonly epochs: number;
+  /** Epochs of warm-up, where the schedule has one. */
+  readonly warmupEpochs: number;
+  /** Peak learning rate of each optimizer. */
+  readonly learningRates: Readonly<Record<OptimizerName, number>>;
+  /** Where the learning rates come from. */
+  readonly learningRateSource: string;
+  /** VRAdam's own hyper-parameters. */
+  readonly vradam: { readonly beta3: number; readonly lrCutoff: number; readonly normGrad: boolean };
+}
+
+const algorithm1 = { beta3: 1, lrCutoff: 19, normGrad: false };
+
+const tuned = 'best validation loss on a grid, at this preset; see the README of this task';
+
+/** The presets. `paper` is the paper's, number by number; `quick` and `medium` are ours, for small machines. */
+export const presets: Readonly<Record<PresetName, CnnPreset>> = {
+  quick: {
+    widths: [8, 16, 32],
+    hidden: 64,
+    trainImages: 2000,
+    testImages: 500,
+    batchSize: 128,
+    evaluationBatchSize: 250,
+    epochs: 5,
+    warmupEpochs: 1,
+    learningRates: { vradam: 1e-2, adamw: 1e-2, 'sgd-nesterov': 3e-2, rmsprop: 1e-3 },
+    learningRateSource: tuned,
+    vradam: algorithm1,
+  },
+  medium: {
+    widths: [16, 32, 64],
+    hidden: 128,
+    trainImages: 10_000,
+    testImages: 2000,
+    batchSize: 128,
+    evaluationBatchSize: 250,
+    epochs: 20,
+    warmupEpochs: 2,
+    learningRates: { vradam: 1e-2, adamw: 1e-2, 'sgd-nesterov': 3e-2, rmsprop: 1e-3 },
+    learningRateSource: 'those of the quick preset',
+    vradam: algorithm1,
+  },
+  paper: {
+    widths: [64, 128, 256],
+    hidden: 512,
+    trainImages: 40_000,
+    testImages: 10_000,
+    batchSize: 1024,
+    evaluationBatchSize: 2048,
+    epochs: 100,
+    warmupEpochs: 5,
+    learningRates: { vradam: 0.0846, adamw: 0.0625, 'sgd-nesterov': 0.00784, rmsprop: 1.78e-4 },
+    learningRateSource: 'arXiv 2505.13196: optimum of its sweeps',
+    vradam: { beta3: 1.015, lrCutoff: 29, normGrad: true },
+  },
+};

@@ -1,0 +1,17 @@
+import { benchmarkError } from '../errors.ts';
+import { cifar10Cnn } from './cifar10Cnn/index.ts';
+import type { Task } from './task.ts';
+
+/** All tasks. */
+export const tasks: readonly Task[] = [cifar10Cnn];
+
+/** The task of a name. */
+export function findTask(name: string): Task {
+  const found = tasks.find((task) => task.name === name);
+  if (found) return found;
+  throw benchmarkError('ERR_OPTION_RANGE', {
+    wrong: `the task must be one of ${tasks.map((task) => task.name).join(', ')}`,
+    received: name,
+    action: 'Choose one of these.',
+  });
+}

@@ -1,0 +1,95 @@
+/** A benchmark task: data, model, loss, metric, schedule and presets, in one folder. */
+
+import type { OptimizerSpec } from '@vradam/core';
+import type { Evaluation } from '../engines/engine.ts';
+import type { Batch, Network } from '../nn/nn.ts';
+
+/** The optimizers that race. */
+export const optimizerNames = ['vradam', 'adamw', 'sgd-nesterov', 'rmsprop'] as const;
+
+/** One of {@link optimizerNames}. */
+export type OptimizerName = (typeof optimizerNames)[number];
+
+/** How large a run is. */
+export const presetNames = ['quick', 'medium', 'paper'] as const;
+
+/** One of {@link presetNames}. */
+export type PresetName = (typeof presetNames)[number];
+
+/** How the learning rate goes over the epochs; see the reproduction notes. */
+export const scheduleNames = ['warmup-cosine', 'constant', 'constant-0.1'] as const;
+
+/** One of {@link scheduleNames}. */
+export type ScheduleName = (typeof scheduleNames)[number];
+
+/** What a user decides about a run of a task. */
+export interface TaskOptions {
+  /** Size. */
+  readonly preset: PresetName;
+  /** Seed of weights, batches, augmentation and generated data. */
+  readonly seed: number;
+  /** Folder of real data; undefined for generated data. */
+  readonly data: string | undefined;
+  /** Schedule; the task's own by default. */
+  readonly schedule: ScheduleName;
+  /** Epochs; the preset's by default. */
+  readonly epochs: number | undefined;
+  /** Augments the validation images too, as the paper's code does. */
+  readonly augmentValidation: boolean;
+}
+
+/** What a metric says of some examples. */
+export interface Score {
+  /** Examples. */
+  readonly count: number;
+  /** Sum of their losses. */
+  readonly loss: number;
+  /** Examples that were right. */
+  readonly correct: number;
+}
+
+/** An optimizer of a task, ready to be bound. */
+export interface TaskOptimizer {
+  /** Peak learning rate. */
+  readonly learningRate: number;
+  /** Every hyper-parameter, for the record. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** With the task's schedule. */
+  readonly spec: OptimizerSpec;
+}
+
+/** A task with its data in memory. */
+export interface Problem {
+  /** The model with its loss. */
+  readonly network: Network;
+  /** One plain line saying what data this is. */
+  readonly dataLine: string;
+  /** For the record: source, counts, checksums. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** For the record: every number of the preset. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Epochs of a run. */
+  readonly epochs: number;
+  /** Steps of an epoch. */
+  readonly stepsPerEpoch: number;
+  /** Batches of an epoch: shuffled and augmented by seed and epoch alone. */
+  trainBatches(epoch: number): Iterable<Batch>;
+  /** Batches of the validation examples, the same in every epoch unless they are augmented. */
+  validationBatches(epoch: number): Iterable<Batch>;
+  /** Batches of the test examples. */
+  testBatches(): Iterable<Batch>;
+  /** Judges an evaluation. */
+  score(batch: Batch, evaluation: Evaluation): Score;
+  /** The optimizer of this name, with a learning rate of the user's or the preset's. */
+  optimizer(name: OptimizerName, learningRate?: number): TaskOptimizer;
+}
+
+/** A task. */
+export interface Task {
+  /** Name on the command line. */
+  readonly name: string;
+  /** One line for `--help` and reports. */
+  readonly title: string;
+  /** Loads or makes the data. */
+  prepare(options: TaskOptions): Promise<Problem>;
+}
