@@ -4,12 +4,14 @@ import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
 import { addDataCommand } from './commands/data.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addStepCommand } from './commands/step.ts';
 
 const program = new Command('vradam-bench').description(
   'The benchmark suite of VRAdam: fair races between optimizers.',
 );
 addRunCommand(program);
 addDataCommand(program);
+addStepCommand(program);
 
 try {
   await program.parseAsync();

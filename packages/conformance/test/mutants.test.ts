@@ -18,7 +18,7 @@ interface Mutant {
   readonly to: string;
 }
 
-const step = 'kernel.apply(parameters[entry.name], entry, effectiveLearningRate, options)';
+const step = 'kernel.apply(before, entry, effectiveLearningRate, options)';
 const mutants: readonly Mutant[] = [
   { name: 'no bias correction of the velocity', file: 'vradam', from: '1 / (1 - beta1 ** step)', to: '1' },
   {
@@ -31,7 +31,7 @@ const mutants: readonly Mutant[] = [
     name: 'a norm for each tensor',
     file: 'phases',
     from: step,
-    to: 'kernel.apply(parameters[entry.name], entry, rateOf(groups[group], learningRates[group], algorithm.effectiveLearningRate && ops.sumPower(options.normGrad ? entry.gradient : entry.slots.velocity, options.power)).effectiveLearningRate, options)',
+    to: 'kernel.apply(before, entry, rateOf(groups[entry.group], learningRates[entry.group], algorithm.effectiveLearningRate && ops.sumPower(options.normGrad ? entry.gradient : entry.slots.velocity, options.power)).effectiveLearningRate, options)',
   },
   {
     name: 'the norm of the velocity before the update',
@@ -43,7 +43,7 @@ const mutants: readonly Mutant[] = [
     name: 'decay by the base rate instead of the effective one',
     file: 'phases',
     from: step,
-    to: 'kernel.apply(parameters[entry.name], { ...entry, weightDecay: (entry.weightDecay * learningRates[group]) / effectiveLearningRate }, effectiveLearningRate, options)',
+    to: 'kernel.apply(before, { ...entry, weightDecay: (entry.weightDecay * learningRates[entry.group]) / effectiveLearningRate }, effectiveLearningRate, options)',
   },
   {
     name: 'the counter off by one',
@@ -54,13 +54,13 @@ const mutants: readonly Mutant[] = [
   {
     name: 'one counter for all parameters',
     file: 'phases',
-    from: 'step: entry.step, slots',
-    to: 'step: state.step + 1, slots',
+    from: 'before.shape, group, step,',
+    to: 'before.shape, group, step: state.step + 1,',
   },
   {
     name: 'one norm for all groups',
     file: 'phases',
-    from: 'norms[before.group]?.push(norm)',
+    from: 'norms[group]?.push(norm)',
     to: 'for (const all of norms) all.push(norm)',
   },
   { name: 'a missing gradient counts as zero', file: 'state', from: 'entry[1] != null', to: 'true' },

@@ -20,6 +20,8 @@ export interface CommonOptions {
 export interface Entry<T, K extends string = string> {
   /** Name of the parameter. */
   readonly name: string;
+  /** Index of its group in the spec. */
+  readonly group: number;
   /** Its gradient. Borrowed: never changed or disposed by a rule. */
   readonly gradient: T;
   /** State tensors, zero before the first gradient. Rules put the new ones here, by `ops.replace`. */

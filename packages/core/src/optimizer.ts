@@ -70,7 +70,7 @@ function countBad<T>(ops: TensorOps<T, unknown>, gradients: Gradients<T>): NonFi
 export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec): Optimizer<T, S> {
   const policy = spec.nonFinite ?? (ops.countNonFinite ? 'throw' : 'propagate');
   if (policy !== 'propagate' && !ops.countNonFinite) {
-    fail('ERR_UNSUPPORTED', `nonFinite ${show(policy)} needs a backend that sees values, not ${ops.name}.`);
+    fail('ERR_UNSUPPORTED', `nonFinite ${show(policy)} is not possible on ${ops.name}.`);
   }
   const inner = spec.transforms.reduce(
     (phases, transform) => transform.wrap(phases),

@@ -40,8 +40,8 @@ export interface Pending<T, S> {
   readonly stepping: boolean;
   /** The next state. */
   readonly state: OptimizerState<T>;
-  /** Parameters to move, with their group. */
-  readonly entries: readonly (readonly [group: number, entry: Entry<T>])[];
+  /** Parameters to move. */
+  readonly entries: readonly Entry<T>[];
   /** This shard's norm for each group; null where the algorithm has none. Add those of all shards. */
   readonly norms: readonly (S | null)[];
   /** Base learning rate for each group. */
@@ -124,16 +124,16 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
   }));
   type BoundGroup = (typeof groups)[number];
 
-  const enter = (name: string, gradient: T, state: ParameterState<T>, { options }: Group): Entry<T> => {
+  const enter = (
+    name: string,
+    gradient: T,
+    state: ParameterState<T>,
+    options: Group['options'],
+  ): Entry<T> => {
     const slots: Record<string, T> = { ...state.slots };
     for (const slot of algorithm.slots(options)) slots[slot] ??= ops.zerosLike(gradient);
-    return {
-      name,
-      gradient,
-      slots,
-      step: state.step + 1,
-      weightDecay: decays(name) ? options.weightDecay : 0,
-    };
+    const weightDecay = decays(name) ? options.weightDecay : 0;
+    return { name, group: state.group, gradient, slots, step: state.step + 1, weightDecay };
   };
 
   const total = (terms: readonly S[]): S => {
@@ -170,12 +170,13 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
       const parameters = new Map(state.parameters);
       const entries = present(gradients).map(([name, gradient]) => {
         const before = state.parameters.get(name) as ParameterState<T>;
-        const group = groups[before.group] as BoundGroup;
-        const entry = enter(name, gradient, before, group);
-        const norm = group.kernel.accumulate(entry, group.options);
-        if (norm !== null) norms[before.group]?.push(norm);
-        parameters.set(name, { ...before, step: entry.step, slots: entry.slots });
-        return [before.group, entry] as const;
+        const { kernel, options } = groups[before.group] as BoundGroup;
+        const entry = enter(name, gradient, before, options);
+        const { group, step, slots } = entry;
+        const norm = kernel.accumulate(entry, options);
+        if (norm !== null) norms[group]?.push(norm);
+        parameters.set(name, { shape: before.shape, group, step, slots });
+        return entry;
       });
       return {
         stepping: true,
@@ -190,15 +191,19 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     apply(parameters, { stepping, state, entries, norms: own, learningRates, owned }, norms) {
       if (!stepping) return { parameters, state, stats: [] };
       const stats = groups.map((group, i) => rateOf(group, learningRates[i] as number, norms[i] as S | null));
-      const moved: Record<string, T> = { ...parameters };
-      for (const [group, entry] of entries) {
-        const { effectiveLearningRate } = stats[group] as GroupStats<S>;
-        const { kernel, options } = groups[group] as BoundGroup;
-        moved[entry.name] = kernel.apply(parameters[entry.name] as T, entry, effectiveLearningRate, options);
+      let moved: Record<string, T> | undefined;
+      for (const entry of entries) {
+        const { effectiveLearningRate } = stats[entry.group] as GroupStats<S>;
+        const { kernel, options } = groups[entry.group] as BoundGroup;
+        const before = parameters[entry.name] as T;
+        const after = kernel.apply(before, entry, effectiveLearningRate, options);
+        if (after === before) continue;
+        moved ??= { ...parameters }; // only where handles are not stable
+        moved[entry.name] = after;
       }
       for (const gradient of owned) ops.dispose(gradient);
       if (norms !== own) for (const norm of own) if (norm !== null) ops.dispose(norm);
-      return { parameters: moved, state, stats };
+      return { parameters: moved ?? parameters, state, stats };
     },
   };
 }

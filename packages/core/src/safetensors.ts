@@ -114,7 +114,7 @@ const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readHeader(bytes: Uint8Array): [header: Header, start: number] {
-  if (bytes.length < 8) malformed(`${bytes.length} bytes are fewer than the 8 of the header's length`);
+  if (bytes.length < 8) malformed('it has no header');
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > bytes.length - 8) malformed(`a header of ${length} bytes is not in it`);
   try {
@@ -122,7 +122,7 @@ function readHeader(bytes: Uint8Array): [header: Header, start: number] {
     const header: unknown = JSON.parse(text);
     return isObject(header) ? [header as Header, 8 + length] : malformed('its header is not an object');
   } catch (cause) {
-    return malformed(`its header is not JSON (${cause instanceof Error ? cause.message : cause})`);
+    return malformed(`its header is not JSON (${cause})`);
   }
 }
 

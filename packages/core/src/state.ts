@@ -50,7 +50,7 @@ export function checkTensors<T>(
 ): void {
   for (const [name, tensor] of Object.entries(tensors)) {
     const shape = parameters.get(name)?.shape;
-    if (!shape) fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} was not given to init().`);
+    if (!shape) fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} is unknown.`);
     if (tensor == null) continue;
     const received = ops.shape(tensor);
     if (received.length !== shape.length || received.some((size, i) => size !== shape[i])) {
@@ -69,9 +69,8 @@ export function checkParameters<T>(
   state: OptimizerState<T>,
 ): void {
   checkTensors('parameter', ops, parameters, state);
-  const [wanted, received] = [state.parameters.size, Object.keys(parameters).length];
-  if (received < wanted)
-    fail('ERR_PARAMETER_UNKNOWN', `all ${wanted} parameters are needed. Received: ${received}.`);
+  const missing = state.parameters.size - Object.keys(parameters).length;
+  if (missing > 0) fail('ERR_PARAMETER_UNKNOWN', `${missing} parameters are missing.`);
 }
 
 const finiteRate = { learningRate: '[0, Infinity)' };

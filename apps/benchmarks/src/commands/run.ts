@@ -18,6 +18,7 @@ import {
   type ScheduleName,
   scheduleNames,
 } from '../tasks/task.ts';
+import { positive, wholeNumber } from './arguments.ts';
 
 interface Flags {
   readonly preset: PresetName;
@@ -32,23 +33,6 @@ interface Flags {
   readonly results: string;
   readonly name?: string;
   readonly resume?: string;
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least || value >= 2 ** 32) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to 4294967295.`);
-    }
-    return value;
-  };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
-    throw new InvalidArgumentError('It must be a number > 0.');
-  return value;
 }
 
 function optimizerList(text: string): OptimizerName[] {

@@ -75,7 +75,10 @@ function score({ labels }: Batch, { losses, outputs }: Evaluation): Score {
   return { count, loss, correct };
 }
 
-function describeData({ source }: ImageDataset, counts: Readonly<Record<'train' | 'validation', number>>): string {
+function describeData(
+  { source }: ImageDataset,
+  counts: Readonly<Record<'train' | 'validation', number>>,
+): string {
   return `${source}; of the training pictures ${counts.train} to learn from and ${counts.validation} to validate`;
 }
 

@@ -1,0 +1,47 @@
+/** `vradam-bench step`: what an optimizer step costs. */
+
+import { writeFile } from 'node:fs/promises';
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import { commit, hardware } from '../run/environment.ts';
+import { measureSteps, type StepResult, stepCases } from '../step/measure.ts';
+import { wholeNumber } from './arguments.ts';
+
+const size = (count: number): string => (count >= 1e6 ? `${count / 1e6}M` : `${count / 1e3}k`);
+
+async function step({ rounds, json }: { readonly rounds: number; readonly json?: string }): Promise<void> {
+  const table = new Table({
+    head: ['parameters', 'step', 'ms', 'ratio to the hand-written loop'],
+    style: { head: [], border: [], compact: true },
+  });
+  const results: StepResult[] = [];
+  for (const at of stepCases) {
+    for (const result of measureSteps(at, rounds)) {
+      const { tensors, elements, name, ms, ratio } = result;
+      results.push(result);
+      table.push([`${tensors} x ${size(elements)}`, name, ms.toFixed(2), ratio.toFixed(2)]);
+    }
+  }
+  console.log(table.toString());
+  console.log(`Medians of ${rounds} rounds; in every round each takes one step. Ratios are within a round.`);
+  if (!json) return;
+  const record = {
+    schema: 'vradam-step/1',
+    rounds,
+    node: process.versions.node,
+    hardware: hardware(),
+    commit: commit(),
+    results,
+  };
+  await writeFile(json, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Adds the command. */
+export function addStepCommand(program: Command): void {
+  program
+    .command('step')
+    .description('measure the cost of an optimizer step against a hand-written loop')
+    .option('--rounds <n>', 'measured rounds', wholeNumber(1), 30)
+    .option('--json <file>', 'write the results as JSON too')
+    .action(step);
+}

@@ -1,0 +1,100 @@
+/** Cost of an optimizer step, as a ratio to a hand-written loop in the same run. */
+
+import {
+  adamw,
+  createOptimizer,
+  float32Ops,
+  type OptimizerSpec,
+  type OptimizerState,
+  vradam,
+} from '@vradam/core';
+import { openRandom } from '../random.ts';
+import { median } from '../report/summary.ts';
+import { type HandState, handWrittenStep } from './loops.ts';
+
+/** A layout of parameters. */
+export interface StepCase {
+  /** How many tensors. */
+  readonly tensors: number;
+  /** Elements of each. */
+  readonly elements: number;
+}
+
+/** The cases of `bench:step`. */
+export const stepCases: readonly StepCase[] = [
+  { tensors: 1, elements: 1_000_000 },
+  { tensors: 1000, elements: 1000 },
+  { tensors: 1, elements: 10_000_000 },
+  { tensors: 1000, elements: 10_000 },
+];
+
+/** One measured way of stepping. */
+export interface StepResult extends StepCase {
+  /** What was measured. */
+  readonly name: string;
+  /** Median over the steps, in milliseconds. */
+  readonly ms: number;
+  /** Median over the rounds of (this step / hand-written step of the same round). */
+  readonly ratio: number;
+}
+
+type Stepper = () => void;
+
+function arrays({ tensors, elements }: StepCase, seed: number): Float32Array[] {
+  const random = openRandom(seed, 0);
+  return Array.from({ length: tensors }, () =>
+    Float32Array.from({ length: elements }, () => random.uniform(-1, 1)),
+  );
+}
+
+function byHand(at: StepCase): Stepper {
+  const [parameters, gradients] = [arrays(at, 1), arrays(at, 2)];
+  const states: HandState[] = parameters.map(({ length }) => ({
+    velocity: new Float32Array(length),
+    secondMoment: new Float32Array(length),
+  }));
+  let t = 0;
+  return () => handWrittenStep(parameters, gradients, states, ++t);
+}
+
+function byCore(at: StepCase, spec: OptimizerSpec): Stepper {
+  const name = (_: unknown, i: number) => `parameter${i}`;
+  const named = (seed: number) =>
+    Object.fromEntries(arrays(at, seed).map((array, i) => [name(array, i), array]));
+  const optimizer = createOptimizer(float32Ops, spec);
+  const gradients = named(2);
+  let parameters: Readonly<Record<string, Float32Array>> = named(1);
+  let state: OptimizerState<Float32Array> = optimizer.init(parameters);
+  return () => {
+    ({ parameters, state } = optimizer.update(parameters, gradients, state));
+  };
+}
+
+function time(step: Stepper): number {
+  const begin = performance.now();
+  step();
+  return performance.now() - begin;
+}
+
+/**
+ * Measures one case: in every round each stepper takes one step, so that whatever else the machine does meets them
+ * all alike.
+ *
+ * @param rounds - measured rounds, after a fifth as many for warming up.
+ */
+export function measureSteps(at: StepCase, rounds: number): StepResult[] {
+  const steppers: [string, Stepper][] = [
+    ['hand-written VRAdam loop', byHand(at)],
+    ['core-float32 vradam', byCore(at, vradam())],
+    ['core-float32 vradam, unchecked', byCore(at, vradam({ nonFinite: 'propagate' }))],
+    ['core-float32 adamw', byCore(at, adamw())],
+  ];
+  for (let i = 0; i < Math.max(3, rounds / 5); i++) for (const [, step] of steppers) step();
+  const times = steppers.map((): number[] => []);
+  for (let i = 0; i < rounds; i++) for (const [s, [, step]] of steppers.entries()) times[s]?.push(time(step));
+  const [reference = []] = times;
+  return steppers.map(([name], s) => {
+    const own = times[s] as number[];
+    return { ...at, name, ms: median(own), ratio: median(own.map((ms, i) => ms / (reference[i] as number))) };
+  });
+}
