@@ -1,0 +1,4 @@
+import { beforeEach } from 'vitest';
+import { missingChromium } from './chromium.mjs';
+
+beforeEach(({ skip }) => skip(missingChromium));
