@@ -28,7 +28,7 @@ function use({ data }: Handle): Float64Array {
   return data;
 }
 
-/** Makes a backend with its own count. */
+/** Makes a backend with its own count; over 40 lines, as it is a table of one-line operations. */
 export function createTrackedOps(): TrackedOps {
   let live = 0;
   let temporaries: Set<Handle> | null = null;

@@ -189,6 +189,7 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     },
 
     apply(parameters, { stepping, state, entries, norms: own, learningRates, owned }, norms) {
+      for (const gradient of stepping ? [] : owned) ops.dispose(gradient);
       if (!stepping) return { parameters, state, stats: [] };
       const stats = groups.map((group, i) => rateOf(group, learningRates[i] as number, norms[i] as S | null));
       let moved: Record<string, T> | undefined;

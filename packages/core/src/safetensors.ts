@@ -139,7 +139,7 @@ function readTensor(name: string, entry: Header[string], data: Uint8Array): [Saf
   if (end > data.length || end - begin !== count(shape) * ArrayType.BYTES_PER_ELEMENT) {
     malformed(`${show(name)} of shape [${shape}] lies at ${begin}..${end} of ${data.length} bytes`);
   }
-  const copy = data.slice(begin, end); // a copy of its own: aligned, and independent of the file's bytes
+  const copy = new Uint8Array(data.subarray(begin, end)); // its own memory, aligned; slice() of a Buffer shares
   return [{ dtype: known, shape, data: new ArrayType(copy.buffer) }, begin, end];
 }
 

@@ -94,7 +94,7 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
   const column = (i: 0 | 1): object =>
     Object.fromEntries(Object.entries<readonly unknown[]>(table).map(([key, row]) => [key, row[i]]));
   const ranges = column(1) as Record<string, Range>;
-  const { groups = [], nonFinite, ...base } = options;
+  const { groups = [], nonFinite, ...base } = Object(options) as typeof options;
   if (Object(options) !== options || !Array.isArray(groups)) {
     fail('ERR_OPTION_TYPE', `${where} needs an object, groups an array. Received: ${show(options)}.`);
   }

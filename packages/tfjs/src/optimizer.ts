@@ -60,7 +60,7 @@ function byName(gradients: VariableGradients): Record<string, tf.Tensor | null> 
  * for plain ones.
  *
  * State is kept by variable NAME: variables may come in another order, in part, or later. Construction touches no
- * backend, so it may come before `tf.ready()`; the backend of the first step is the one it stays on.
+ * backend, so it may come before `tf.ready()`.
  *
  * @example
  * ```ts
@@ -90,7 +90,9 @@ export class SpecOptimizer extends tf.Optimizer {
     const found: Variables = Object.fromEntries(names.map((name) => [name, registered(name)]));
     const added = Object.entries(found).filter(([name]) => !before.parameters.has(name));
     const fresh = optimizer.init(Object.fromEntries(added));
-    const state = { ...before, parameters: new Map([...before.parameters, ...fresh.parameters]) };
+    const joined = { ...before, parameters: new Map([...before.parameters, ...fresh.parameters]) };
+    const state = this.#learningRate === null ? joined : setLearningRate(this, joined, this.#learningRate);
+    this.#learningRate = null;
     this.#bound = { optimizer, state, variables: { ...this.#bound?.variables, ...found } };
     return this.#bound;
   }
@@ -105,9 +107,7 @@ export class SpecOptimizer extends tf.Optimizer {
   override applyGradients(variableGradients: VariableGradients): void {
     const gradients = byName(variableGradients);
     const { optimizer, state, variables } = this.#bind(Object.keys(gradients));
-    const before = this.#learningRate === null ? state : setLearningRate(this, state, this.#learningRate);
-    const { state: after, stats } = optimizer.update(variables, gradients, before);
-    this.#learningRate = null;
+    const { state: after, stats } = optimizer.update(variables, gradients, state);
     this.#bound = { optimizer, state: after, variables };
     this.#keepStats(stats);
     this.incrementIterations();

@@ -65,7 +65,7 @@ async function shardedStep<T, S>(
   for (const scalar of [...norms, ...squares]) if (scalar !== null) ops.dispose(scalar);
 }
 
-/** The claims about one algorithm. */
+/** The claims about one algorithm; over 40 lines, as it is a table. */
 const claimsOf = ([name, spec]: (typeof specs)[number]): Claim[] => [
   {
     name: `${name}: update is accumulate and apply in a row, bit for bit`,

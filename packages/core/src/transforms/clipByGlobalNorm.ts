@@ -46,8 +46,14 @@ export function clipByGlobalNorm(spec: OptimizerSpec, options: ClipOptions): Opt
           const clipped = present(gradients).map(
             ([name, gradient]) => [name, ops.tidy(() => ops.affine(factor, gradient, 0))] as const,
           );
+          // what a clip further in must see is the norm after this one
+          const squaredNorm = ops.tidy(() => ops.scalars.mul(norm, ops.scalars.mul(factor, factor)));
           ops.dispose(factor);
-          const pending = inner.accumulate(Object.fromEntries(clipped), state, measurement);
+          const pending = inner.accumulate(Object.fromEntries(clipped), state, {
+            ...measurement,
+            squaredNorm,
+          });
+          ops.dispose(squaredNorm);
           return { ...pending, owned: [...pending.owned, ...clipped.map(([, gradient]) => gradient)] };
         },
       };
