@@ -1,5 +1,7 @@
+export { loadCifar10 } from './cifar10.ts';
 export type { Progress } from './download.ts';
 export { fetchDataset } from './fetch.ts';
 export type { ImageDataset, ImageSet } from './images.ts';
 export { loadImages } from './load.ts';
 export { type DatasetName, datasetSources } from './sources.ts';
+export { syntheticImages } from './synthetic.ts';

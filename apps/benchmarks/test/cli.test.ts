@@ -1,0 +1,133 @@
+/** What a user of `vradam-bench` meets: a race, its record, an interruption, and going on. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RunFolder } from '../src/run/records.ts';
+
+const cli = fileURLToPath(new URL('../bin/vradam-bench.mjs', import.meta.url));
+let results = '';
+beforeAll(async () => {
+  results = await mkdtemp(join(tmpdir(), 'vradam-bench-'));
+});
+afterAll(() => rm(results, { recursive: true, force: true }));
+
+interface Finished {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function start(...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
+  const env = { ...process.env, NO_COLOR: '1', VRADAM_DATA: undefined };
+  const child = spawn(process.execPath, [cli, ...args], { env });
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  const finished = new Promise<Finished>((done) => {
+    child.on('close', (code) => done({ code, output }));
+  });
+  return { child, finished };
+}
+
+const race = ['run', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
+
+/** All that a run measured, but for the wall times. */
+async function measured(name: string): Promise<unknown[]> {
+  const lines = await new RunFolder(join(results, name)).readMetrics();
+  return lines.map((line) => ({ ...line, stepMs: 0, optimizerMs: 0 }));
+}
+
+test('a race records every step; killed or interrupted and resumed it measures the same', {
+  timeout: 240_000,
+}, async () => {
+  const whole = await start(...race, '--results', results, '--name', 'whole').finished;
+  expect(whole.code, whole.output).toBe(0);
+  expect(whole.output).toMatch(/Data: generated|Data: .*pictures/);
+  expect(whole.output).toMatch(/optimizer ms\/step/);
+  const record = await new RunFolder(join(results, 'whole')).readRecord();
+  expect(record).toMatchObject({
+    schema: 'vradam-run/1',
+    status: 'completed',
+    config: { seed: 0, epochs: 2 },
+  });
+  const lines = await measured('whole');
+  expect(lines).toHaveLength(2 * (2 * 16 + 2 + 1));
+
+  const killed = start(...race, '--results', results, '--name', 'cut');
+  const checkpoint = join(results, 'cut', 'checkpoint.safetensors');
+  while (!existsSync(checkpoint)) await sleep(50);
+  await sleep(400); // into the next epoch
+  killed.child.kill('SIGKILL');
+  await killed.finished;
+
+  const stopped = start('run', '--results', results, '--resume', 'cut');
+  await sleep(5000);
+  stopped.child.kill('SIGINT');
+  const { code, output } = await stopped.finished;
+  if (code !== 0) {
+    expect(code, output).toBe(130);
+    expect(output).toContain('Interrupted');
+    const interrupted = await new RunFolder(join(results, 'cut')).readRecord();
+    expect(interrupted.status).toBe('interrupted');
+    const resumed = await start('run', '--results', results, '--resume', 'cut').finished;
+    expect(resumed.code, resumed.output).toBe(0);
+  }
+  expect(await measured('cut')).toEqual(lines);
+
+  const again = await start('run', '--results', results, '--resume', 'cut').finished;
+  expect(again.code).toBe(1);
+  expect(again.output).toContain('nothing to resume');
+  const taken = await start(...race, '--results', results, '--name', 'cut').finished;
+  expect(taken.output).toContain('already there');
+});
+
+test('an optimizer whose gradients blow up is recorded as NaN, and the race goes on', {
+  timeout: 120_000,
+}, async () => {
+  const args = [
+    '--epochs',
+    '1',
+    '--optimizer',
+    'sgd-nesterov',
+    '--learning-rate',
+    '1e30',
+    '--schedule',
+    'constant',
+  ];
+  const { code, output } = await start('run', ...args, '--results', results, '--name', 'blown').finished;
+  expect(code, output).toBe(0);
+  expect(output).toContain('cannot go on');
+  expect(output).toMatch(/sgd-nesterov .*NaN/);
+  expect(await readFile(join(results, 'blown', 'metrics.jsonl'), 'utf8')).toContain('"kind":"failure"');
+});
+
+test.each([
+  [['run', '--preset', 'huge'], /quick, medium, paper/],
+  [['run', '--optimizer', 'vradam,lion'], /Choose each once/],
+  [['run', '--seed', '-1'], /whole number/],
+  [['run', '--learning-rate', '0'], /number > 0/],
+  [['run', 'imagenet'], /must be one of cifar10-cnn/],
+  [['run', '--data', 'nowhere-at-all'], /data folder cannot be read/],
+  [['run', '--resume', 'nothing'], /no readable run/],
+  [['data', 'fetch', 'imagenet'], /cifar10, mnist, wikitext-2/],
+])('%o is refused with a reason', async (args, message) => {
+  const { code, output } = await start(...(args as string[])).finished;
+  expect(output).toMatch(message as RegExp);
+  expect(code).toBe(1);
+});
+
+test('--help explains tasks and options', async () => {
+  const { output } = await start('run', '--help').finished;
+  for (const word of ['cifar10-cnn', '--preset', '--engine', '--data', '--resume', '--schedule']) {
+    expect(output).toContain(word);
+  }
+});
