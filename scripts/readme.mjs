@@ -1,0 +1,68 @@
+// Fills the generated parts of README.md from committed result files; with --check only says whether they are true.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cells, headings, markdownTable, summarizeRun } from '../apps/benchmarks/dist/report/summary.js';
+import { RunFolder } from '../apps/benchmarks/dist/run/records.js';
+
+const readJson = (path) => JSON.parse(readFileSync(new URL(`../results/${path}`, import.meta.url), 'utf8'));
+
+/** Every completed race under results/ that is committed by name. */
+async function results() {
+  const summary = await summarizeRun(new RunFolder('results/cifar10-cnn-quick'));
+  const { dataLine, config, network, hardware, peakMemoryMiB, versions, startedAt, finishedAt } =
+    summary.record;
+  const minutes = ((Date.parse(finishedAt) - Date.parse(startedAt)) / 60_000).toFixed(1);
+  return [
+    markdownTable(headings, summary.rows.map(cells)),
+    '',
+    `One run, seed ${config.seed}: differences of a few hundredths in loss are noise. Task ${config.task}, preset ` +
+      `${config.preset} (${network.parameters} parameters, ${config.epochs} epochs, schedule ${config.schedule}), ` +
+      `engine ${config.engine}. Data: ${dataLine}. ${hardware.cpu}, ${hardware.cores} cores, Node ${versions.node}; ` +
+      `${minutes} minutes, ${peakMemoryMiB} MiB. Source: [results/cifar10-cnn-quick](results/cifar10-cnn-quick).`,
+  ].join('\n');
+}
+
+const sizes = () =>
+  markdownTable(
+    ['import', 'gzipped', 'limit'],
+    readJson('sizes.json').map(({ name, size, sizeLimit }) => [name, `${size} B`, `${sizeLimit} B`]),
+  );
+
+function conformance() {
+  const rows = readJson('conformance.json');
+  const backends = [...new Set(rows.map(({ backend }) => backend))];
+  const worst = (own, key) =>
+    Math.max(
+      ...own
+        .filter((row) => row.outcome === 'passed' && !row.reasons.length)
+        .map((row) => row.deviations[key]),
+    );
+  return markdownTable(
+    ['backend', 'passed', 'failed', 'skipped', 'worst parameters', 'worst effective learning rate'],
+    backends.map((backend) => {
+      const own = rows.filter((row) => row.backend === backend);
+      const count = (outcome) => String(own.filter((row) => row.outcome === outcome).length);
+      const deviations = ['parameters', 'effectiveLearningRate'].map((key) =>
+        worst(own, key).toExponential(1),
+      );
+      return [backend, count('passed'), count('failed'), count('skipped'), ...deviations];
+    }),
+  );
+}
+
+const sections = { results: await results(), sizes: sizes(), conformance: conformance() };
+const path = new URL('../README.md', import.meta.url);
+const before = readFileSync(path, 'utf8');
+let after = before;
+for (const [name, text] of Object.entries(sections)) {
+  const pattern = new RegExp(`(<!-- generated:${name} -->)[^]*?(<!-- /generated:${name} -->)`);
+  if (!pattern.test(after)) throw new Error(`README.md has no part generated:${name}`);
+  after = after.replace(pattern, (_, open, close) => `${open}\n\n${text}\n\n${close}`);
+}
+if (!process.argv.includes('--check')) writeFileSync(path, after);
+else if (after !== before) {
+  console.error('README.md does not say what the result files say. Run: npm run readme');
+  process.exitCode = 1;
+}
+console.log(
+  `${Object.keys(sections).length} parts of README.md, from ${readdirSync('results').length} results`,
+);
