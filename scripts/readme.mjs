@@ -1,7 +1,11 @@
 // Fills the generated parts of README.md from committed result files; with --check only says whether they are true.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cells, headings, markdownTable, summarizeRun } from '../apps/benchmarks/dist/report/summary.js';
+import { cells, headings, summarizeRun } from '../apps/benchmarks/dist/report/summary.js';
 import { RunFolder } from '../apps/benchmarks/dist/run/records.js';
+
+const line = (row) => `| ${row.join(' | ')} |`;
+const markdownTable = (heads, rows) =>
+  [line(heads), line(heads.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 
 const readJson = (path) => JSON.parse(readFileSync(new URL(`../results/${path}`, import.meta.url), 'utf8'));
 

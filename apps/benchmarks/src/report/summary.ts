@@ -105,9 +105,3 @@ export function cells(row: SummaryRow): string[] {
     row.rates.map(rate).join(' .. '),
   ];
 }
-
-/** A Markdown table. */
-export function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
-  return [line(heads), line(heads.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
-}
