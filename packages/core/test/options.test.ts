@@ -113,6 +113,7 @@ test('an unknown option is refused with the list of known ones', () => {
 
 test('a number in place of options, as tf.train.adam takes it, is refused', () => {
   expect(thrown(() => vradam(0.001 as unknown as Options)).code).toBe('ERR_OPTION_TYPE');
+  expect(thrown(() => vradam(null as never)).code).toBe('ERR_OPTION_TYPE');
   expect(thrown(() => vradam({ groups: { match: 'a' } } as never)).code).toBe('ERR_OPTION_TYPE');
 });
 

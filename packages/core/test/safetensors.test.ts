@@ -43,6 +43,11 @@ test('a file inside a larger buffer, at an odd offset, is read', () => {
   expect(decodeSafetensors(larger.subarray(3, 3 + bytes.length))).toEqual(file);
 });
 
+test('a Buffer, whose slices share memory, is read like any other bytes', () => {
+  const pooled = Buffer.from(encodeSafetensors(file));
+  expect(decodeSafetensors(pooled)).toEqual(file);
+});
+
 test('tensors survive a round trip (property)', () => {
   const tensor = fc
     .float32Array({ maxLength: 20 })

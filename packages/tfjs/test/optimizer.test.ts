@@ -195,6 +195,17 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
     expect(values(w)).toEqual(values(straight));
   });
 
+  test('a learning rate that was just set is saved too', async () => {
+    const w = variable([5]);
+    const a = new VRAdam();
+    a.applyGradients({ [w.name]: tf.tensor1d([1]) });
+    a.setLearningRate(0.25);
+    const dict = await a.exportState();
+    const b = new VRAdam();
+    b.importState(dict);
+    expect([a.learningRate, b.learningRate]).toEqual([0.25, 0.25]);
+  });
+
   test('the global norm is right for more variables than a shader has bindings', () => {
     const many = Array.from({ length: 20 }, (_, i) => variable([i]));
     const optimizer = new SpecOptimizer(clipByGlobalNorm(sgd({ learningRate: 1 }), { maxNorm: 1 }));

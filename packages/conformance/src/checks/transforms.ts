@@ -78,6 +78,18 @@ export const transformClaims: readonly Claim[] = [
     },
   },
   {
+    name: 'clips nest, and a clip outside of accumulateGradients releases what it made in every batch',
+    steps: 2,
+    async holds({ start, steps, near }) {
+      const plain = sgd({ learningRate: 1 });
+      const nested = clipByGlobalNorm(clipByGlobalNorm(plain, { maxNorm: 0.2 }), { maxNorm: 0.5 });
+      const direct = await start(clipByGlobalNorm(plain, { maxNorm: 0.2 })).steps(steps.slice(0, 1));
+      const twice = await start(nested).steps(steps.slice(0, 1));
+      compare(await twice.read(), await direct.read(), within(near));
+      await start(clipByGlobalNorm(accumulateGradients(plain, { steps: 2 }), { maxNorm: 0.5 })).steps(steps);
+    },
+  },
+  {
     name: 'accumulateGradients takes one step with the mean of k gradients',
     steps: 2,
     missing: true,

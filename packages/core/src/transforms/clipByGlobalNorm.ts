@@ -32,11 +32,13 @@ export function clipByGlobalNorm(spec: OptimizerSpec, options: ClipOptions): Opt
         ...inner,
 
         measure(gradients) {
+          const measurement = inner.measure(gradients);
+          if (measurement.squaredNorm !== null) return measurement; // a clip further in wants the same
           const squaredNorm = ops.tidy(() => {
             const terms = present(gradients).map(([, gradient]) => ops.sumPower(gradient, 2));
             return terms.length > 0 ? ops.scalars.sum(terms) : ops.scalars.of(0, 'squaredNorm');
           });
-          return { ...inner.measure(gradients), squaredNorm };
+          return { ...measurement, squaredNorm };
         },
 
         accumulate(gradients, state, measurement) {
