@@ -1,11 +1,3 @@
-import { defineConfig } from 'vitest/config';
+import { nodeConfig } from '../../scripts/vitestNode.mjs';
 
-export default defineConfig({
-  // a busy machine may need seconds to start a process
-  test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/browser/**'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-  },
-});
+export default nodeConfig;

@@ -2,6 +2,7 @@
 
 import { appendFile, mkdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StepReport } from '../engines/engine.ts';
 import { benchmarkError } from '../errors.ts';
 import type { OptimizerName, PresetName, ScheduleName, TaskOptimizer } from '../tasks/task.ts';
 
@@ -60,20 +61,13 @@ export interface RunRecord {
 }
 
 /** A line about a training step. */
-export interface StepLine {
+export interface StepLine extends StepReport {
   readonly kind: 'step';
   readonly optimizer: OptimizerName;
   /** Epoch, from 0. */
   readonly epoch: number;
   /** Step over all epochs, from 0. */
   readonly step: number;
-  /** Mean loss of the batch before the update. */
-  readonly loss: number;
-  readonly learningRate: number;
-  readonly effectiveLearningRate: number;
-  readonly norm: number | null;
-  readonly stepMs: number;
-  readonly optimizerMs: number;
 }
 
 /** A line about a finished epoch. */

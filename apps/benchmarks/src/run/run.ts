@@ -2,11 +2,13 @@
 
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
+import type { Engine } from '../engines/engine.ts';
 import { startEngine } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
 import { summarize } from '../nn/shapes.ts';
 import { findTask } from '../tasks/index.ts';
 import type { OptimizerName, Problem, TaskOptions } from '../tasks/task.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { commit, hardware, peakMemoryMiB } from './environment.ts';
 import { restore, runRace, type Watcher } from './race.ts';
 import { type RunConfig, RunFolder, type RunRecord } from './records.ts';
@@ -46,12 +48,14 @@ async function prepare(config: NewRun['config'], data: string | undefined): Prom
   return findTask(config.task).prepare(options);
 }
 
+/** Runs the race of a record and keeps the record true, whatever happens. */
 async function drive(
   record: RunRecord,
   problem: Problem,
+  engine: Engine,
   folder: RunFolder,
   company: Company,
-  resumed: boolean,
+  from: Checkpoint | null,
 ): Promise<void> {
   const { config } = record;
   const rates = Object.entries(record.optimizers).map(([name, { learningRate }]) => [name, learningRate]);
@@ -60,12 +64,11 @@ async function drive(
     problem,
     network: summarize(problem.network),
     learningRates: Object.fromEntries(rates) as Record<OptimizerName, number>,
-    engine: await startEngine(config.engine),
+    engine,
     folder,
     watcher: company.started(record, problem),
     signal: company.signal,
   };
-  const from = resumed ? await restore(folder) : null;
   const close = (status: RunRecord['status']) =>
     folder.writeRecord({
       ...record,
@@ -115,7 +118,7 @@ export async function startRun(
   };
   const folder = new RunFolder(join(results, record.name));
   await folder.create(record);
-  await drive(record, problem, folder, company, false);
+  await drive(record, problem, engine, folder, company, null);
   return folder;
 }
 
@@ -148,7 +151,9 @@ export async function resumeRun(
       action: `It began with: ${record.dataLine} Give the same --data.`,
     });
   }
+  const engine = await startEngine(record.config.engine);
+  const from = await restore(folder);
   await folder.writeRecord({ ...record, status: 'running' });
-  await drive(record, problem, folder, company, true);
+  await drive(record, problem, engine, folder, company, from);
   return folder;
 }
