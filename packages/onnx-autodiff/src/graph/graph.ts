@@ -1,0 +1,247 @@
+/**
+ * A linked graph that only grows.
+ *
+ * Nodes are appended, so their order is a topological order and a cycle cannot be written. A node equal to one that
+ * is there is not made twice, integers that are known while building become constants, and operations that change
+ * nothing are left out: a gradient built on top of a forward pass shares what that has computed.
+ */
+
+import { fail } from '../errors.ts';
+import type { Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
+import { bytesPerElement, numbersOf, sizeOf, tensor } from '../model/tensors.ts';
+import { findOperator } from '../operators/index.ts';
+import type { Call, OperatorTable, TypeInfo } from '../operators/operator.ts';
+import type { GraphBuilder } from './builder.ts';
+import { simplify } from './simplify.ts';
+import type { Node, Value } from './value.ts';
+
+/** Options of a graph. */
+export interface GraphOptions {
+  /** Name in the file. Default `main`. */
+  readonly name?: string;
+  /** Version of ONNX's operator set, 18 to 24. Default 18. */
+  readonly opset?: number;
+  /** Operators of your own, by `domain.name` (or the bare name in ONNX's domain). */
+  readonly operators?: OperatorTable;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Integer tensors up to this size are followed while building; constants up to this size are shared. */
+const smallSize = 1024;
+/** Operators that give something else each time. */
+const random = /^(Random|Bernoulli|Multinomial)/;
+
+/** Options of {@link Graph.node}. */
+export interface NodeOptions {
+  /** Outputs wanted. Default 1. */
+  readonly outputs?: number;
+  /** Names for the outputs, if they are free. */
+  readonly names?: readonly string[];
+  /** Types to believe where they cannot be inferred. */
+  readonly declared?: readonly (TypeInfo | undefined)[];
+  /** Domain of the operator set. Default ONNX's own. */
+  readonly domain?: string;
+}
+
+/** The growing graph. {@link GraphBuilder} adds the words. */
+export class Graph {
+  /** Name in the file. */
+  readonly name: string;
+  /** Version of ONNX's operator set. */
+  readonly opset: number;
+  /** Operators of the user's own. */
+  readonly operators: OperatorTable;
+  /** Inputs in the order of making. */
+  readonly inputs: Value[] = [];
+  /** Outputs by name. */
+  readonly outputs: Map<string, Value> = new Map();
+  /** Nodes in a topological order. */
+  readonly nodes: Node[] = [];
+  /** Parameters by name. */
+  readonly parameters: Map<string, Value> = new Map();
+
+  readonly #names = new Set<string>();
+  readonly #known = new Map<string, readonly Value[]>();
+  #values = 0;
+  #fresh = 0;
+
+  constructor({ name = 'main', opset = 18, operators = {} }: GraphOptions = {}) {
+    if (!Number.isInteger(opset) || opset < 18 || opset > 24) {
+      fail('ERR_OPTION_RANGE', `opset must be an integer in [18, 24]. Received: ${opset}.`);
+    }
+    this.name = name;
+    this.opset = opset;
+    this.operators = operators;
+  }
+
+  /** A name that nothing has yet, as close to `wanted` as possible. */
+  uniqueName(wanted: string): string {
+    let name = wanted;
+    for (let i = 1; name === '' || this.#names.has(name); i++) name = `${wanted}_${i}`;
+    this.#names.add(name);
+    return name;
+  }
+
+  /** A dimension of which nothing is known. */
+  freshDim(): Dim {
+    return `unknown_${++this.#fresh}`;
+  }
+
+  #value(type: Partial<Mutable<Value>> & { name: string }): Value {
+    const blank = {
+      dtype: undefined,
+      shape: undefined,
+      ints: undefined,
+      constant: undefined,
+      node: undefined,
+    };
+    return { id: this.#values++, isParameter: false, ...blank, ...type };
+  }
+
+  /** An input of the graph. The name must be free. */
+  input(name: string, dtype: DataType, shape: Shape | undefined): Value {
+    if (this.#names.has(name))
+      fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
+    const value = this.#value({ name: this.uniqueName(name), dtype, shape });
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** A trainable tensor: an initializer whose numbers will change. The name must be free. */
+  parameter(name: string, initial: Tensor): Value {
+    if (this.#names.has(name))
+      fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
+    const { dtype, shape } = initial;
+    const value = this.#value({
+      name: this.uniqueName(name),
+      dtype,
+      shape,
+      constant: initial,
+      isParameter: true,
+    });
+    this.parameters.set(name, value);
+    return value;
+  }
+
+  /** A constant tensor; one that is there already, if it is small and equal. */
+  constantTensor(value: Tensor, name = 'constant'): Value {
+    const { dtype, shape, data } = value;
+    const size = sizeOf(shape);
+    const known =
+      dtype === 'string' || size > smallSize ? undefined : `=${dtype}[${shape}]${data.join()}${signs(value)}`;
+    const same = known === undefined ? undefined : this.#known.get(known)?.[0];
+    if (same) return same;
+    const isInteger = size <= smallSize && /int|bool/.test(dtype);
+    const made = this.#value({
+      name: this.uniqueName(name),
+      dtype,
+      shape,
+      constant: value,
+      ints: isInteger ? numbersOf(value) : undefined,
+    });
+    if (known !== undefined) this.#known.set(known, [made]);
+    return made;
+  }
+
+  /**
+   * Applies an operator.
+   *
+   * @returns its outputs: of a new node, of an equal one that is there, or values known without any.
+   * @throws VRAdamError `ERR_SHAPE_MISMATCH`, `ERR_MODEL_INVALID` if the inputs do not fit the operator.
+   */
+  node(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes = {},
+    { outputs: outputCount = 1, names = [], declared = [], domain = '' }: NodeOptions = {},
+  ): readonly Value[] {
+    const simple = domain === '' && simplify(this as unknown as GraphBuilder, op, inputs, attributes);
+    if (simple) return [simple];
+    const key = `${domain}.${op}(${inputs.map((input) => input?.id ?? '')})${outputCount}${JSON.stringify(attributes, attributeText)}`;
+    const known = random.test(op) ? undefined : this.#known.get(key);
+    if (known) return known;
+
+    const call: Call = {
+      op,
+      inputs,
+      attributes,
+      outputCount,
+      opset: this.opset,
+      fresh: () => this.freshDim(),
+    };
+    const inferred = findOperator(this.operators, domain, op)?.infer(call) ?? [];
+    const types = Array.from({ length: outputCount }, (_, i) => mergeTypes(inferred[i], declared[i]));
+    const folded = types.map((type) => this.#fold(type));
+    if (folded.every((value) => value !== undefined)) {
+      this.#known.set(key, folded);
+      return folded;
+    }
+
+    const node: Mutable<Node> = {
+      id: this.nodes.length,
+      op,
+      domain,
+      name: '',
+      inputs,
+      outputs: [],
+      attributes,
+    };
+    node.outputs = types.map((type, i) => {
+      return this.#value({ ...type, name: this.uniqueName(names[i] || `${op}_${this.nodes.length}`), node });
+    });
+    node.name = (node.outputs[0] as Value).name;
+    this.nodes.push(node);
+    this.#known.set(key, node.outputs);
+    return node.outputs;
+  }
+
+  /** Asks a node for more outputs than it has: statistics that its gradient can use. */
+  extend(node: Node, outputCount: number): readonly Value[] {
+    const call = { ...node, outputCount, opset: this.opset, fresh: () => this.freshDim() };
+    const types = findOperator(this.operators, node.domain, node.op)?.infer(call) ?? [];
+    const more = types.slice(node.outputs.length, outputCount).map((type, i) => {
+      return this.#value({ ...type, name: this.uniqueName(`${node.name}_${node.outputs.length + i}`), node });
+    });
+    (node as Mutable<Node>).outputs = [...node.outputs, ...more];
+    return node.outputs;
+  }
+
+  /** Names a value as an output of the graph. */
+  output(name: string, value: Value): void {
+    if (this.outputs.has(name))
+      fail('ERR_MODEL_INVALID', `an output is made twice. Received: ${JSON.stringify(name)}.`);
+    this.outputs.set(name, value);
+  }
+
+  /** An integer result that is known as a whole becomes a constant. */
+  #fold({ dtype, shape, ints }: TypeInfo): Value | undefined {
+    if (!ints || !dtype || !/^(int64|int32|bool)$/.test(dtype) || ints.length > smallSize) return undefined;
+    if (!ints.every((value) => Number.isSafeInteger(value))) return undefined;
+    return this.constantTensor(tensor(dtype, shape as readonly number[], ints as readonly number[]));
+  }
+}
+
+/** Tells -0 from 0, which `join` does not. */
+function signs({ dtype, data }: Tensor): string {
+  if (!dtype.startsWith('float') || bytesPerElement[dtype] < 4) return '';
+  return (data as Float32Array).some((x) => Object.is(x, -0))
+    ? Array.from(data as Float32Array, (x) => (Object.is(x, -0) ? '-' : '+')).join('')
+    : '';
+}
+
+/** Text of an attribute for comparing; tensors by their numbers. */
+function attributeText(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}:${value}`;
+  return value;
+}
+
+/** What was inferred, completed by what the file says. */
+function mergeTypes(inferred: TypeInfo | undefined, declared: TypeInfo | undefined): TypeInfo {
+  return {
+    dtype: inferred?.dtype ?? declared?.dtype,
+    shape: inferred?.shape ?? declared?.shape,
+    ints: inferred?.ints,
+  };
+}

@@ -1,0 +1,247 @@
+/** From a model as a file holds it to a linked graph, and back. */
+
+import { fail } from '../errors.ts';
+import type { Model, NodeSpec, Tensor, ValueSpec } from '../model/model.ts';
+import { findOperator } from '../operators/index.ts';
+import type { OperatorTable } from '../operators/operator.ts';
+import { GraphBuilder } from './builder.ts';
+import { inlineFunctions } from './inline.ts';
+import { sortNodes } from './sort.ts';
+import { type Node, tensorOf, type Value } from './value.ts';
+
+/** Options of {@link loadGraph}. */
+export interface LoadOptions {
+  /** Initializers that are parameters; the others are constants. Default none. */
+  readonly isParameter?: (name: string) => boolean;
+  /** Operators of your own, by `domain.name`. */
+  readonly operators?: OperatorTable;
+  /**
+   * Takes the place of a node.
+   *
+   * @returns its outputs, or undefined to keep the node.
+   */
+  readonly replace?: (
+    g: GraphBuilder,
+    node: NodeSpec,
+    inputs: readonly (Value | undefined)[],
+  ) => readonly Value[] | undefined;
+}
+
+/** A model that has become a graph. */
+export interface LoadedGraph {
+  /** The graph, with the model's inputs and outputs. */
+  readonly g: GraphBuilder;
+  /** Values of the graph by their names in the model. */
+  readonly values: ReadonlyMap<string, Value>;
+  /** The model it came from. */
+  readonly model: Model;
+}
+
+/** The lowest operator set that this package reads. */
+const oldest = 13;
+/** The newest. */
+const newest = 24;
+
+/**
+ * Links a model: names become references, shapes are inferred, operators of older sets become those of today's.
+ *
+ * @throws VRAdamError `ERR_MODEL_INVALID` on cycles, missing values, subgraphs; `ERR_SHAPE_MISMATCH`.
+ */
+export function loadGraph(
+  model: Model,
+  { isParameter = () => false, operators = {}, replace }: LoadOptions = {},
+): LoadedGraph {
+  if (model.opset < oldest || model.opset > newest) {
+    fail(
+      'ERR_MODEL_INVALID',
+      `the operator set must be in [${oldest}, ${newest}]. Received: ${model.opset}. Export the model with opset_version=17.`,
+    );
+  }
+  const g = new GraphBuilder({ name: model.name, opset: Math.max(model.opset, 18), operators });
+  const values = new Map<string, Value>();
+  for (const { name, dtype, shape } of model.inputs) {
+    values.set(
+      name,
+      g.input(
+        name,
+        dtype ?? fail('ERR_MODEL_INVALID', `input ${JSON.stringify(name)} must have a type. Received: none.`),
+        shape,
+      ),
+    );
+  }
+  for (const [name, initial] of model.initializers) {
+    if (values.has(name))
+      fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
+    values.set(name, isParameter(name) ? g.parameter(name, initial) : g.constantTensor(initial, name));
+  }
+  const declared = new Map([...model.values, ...model.outputs].map((spec) => [spec.name, spec]));
+  for (const node of sortNodes(inlineFunctions(model), values)) {
+    const inputs = node.inputs.map((name) => (name === '' ? undefined : (values.get(name) as Value)));
+    const outputs = replace?.(g, node, inputs) ?? place(g, node, inputs, model.opset, declared);
+    node.outputs.forEach((name, i) => {
+      if (name !== '') values.set(name, outputs[i] as Value);
+    });
+  }
+  for (const { name } of model.outputs) {
+    g.output(
+      name,
+      values.get(name) ??
+        fail(
+          'ERR_MODEL_INVALID',
+          `output ${JSON.stringify(name)} is made by no node. Received: a graph of ${model.nodes.length} nodes.`,
+        ),
+    );
+  }
+  return { g, values, model };
+}
+
+/** Puts one node of a file into a graph. */
+function place(
+  g: GraphBuilder,
+  spec: NodeSpec,
+  inputs: readonly (Value | undefined)[],
+  opset: number,
+  declared: ReadonlyMap<string, ValueSpec>,
+): readonly Value[] {
+  const { op, domain, attributes, outputs } = spec;
+  const subgraph = Object.entries(attributes).find(([, { type }]) => type === 'other');
+  if (subgraph) {
+    fail(
+      'ERR_OPERATOR_UNSUPPORTED',
+      `attributes that are graphs, sparse tensors or types cannot be differentiated through. Received: ${op} ${JSON.stringify(spec.name)} with ${JSON.stringify(subgraph[0])}.`,
+    );
+  }
+  if (op === 'Constant' && domain === '') return [constantOf(g, spec)];
+  const call = { op, inputs, attributes, outputCount: outputs.length, opset, fresh: () => g.freshDim() };
+  const upgraded = findOperator(g.operators, domain, op)?.upgrade?.(g, call, opset) ?? call;
+  return g.node(upgraded.op, upgraded.inputs, upgraded.attributes, {
+    outputs: outputs.length,
+    names: outputs,
+    declared: outputs.map((name) => declared.get(name)),
+    domain,
+  });
+}
+
+/** The tensor of a Constant node. */
+function constantOf(g: GraphBuilder, { attributes, outputs: [name = 'constant'] }: NodeSpec): Value {
+  const tensor = tensorOf({ attributes }, 'value');
+  if (tensor) return g.constantTensor(tensor, name);
+  const given = Object.values(attributes)[0];
+  if (given?.type === 'int') return g.scalar(given.value, 'int64');
+  if (given?.type === 'float') return g.scalar(given.value);
+  if (given?.type === 'ints') return g.ints(given.value);
+  if (given?.type === 'floats') return g.constant(given.value);
+  return fail(
+    'ERR_OPERATOR_UNSUPPORTED',
+    `a Constant must hold numbers. Received: ${given?.type ?? 'nothing'}.`,
+  );
+}
+
+/** Options of {@link buildModel}. */
+export interface BuildOptions {
+  /** Outputs by name. Default: those of the graph. */
+  readonly outputs?: ReadonlyMap<string, Value>;
+  /** True if parameters become inputs of the model instead of initializers. Default false. */
+  readonly parametersAsInputs?: boolean;
+  /** Inputs that are kept although nothing uses them. Default: all of the graph. */
+  readonly keepInputs?: (name: string) => boolean;
+  /** Where producer, documentation and metadata come from. */
+  readonly like?: Model;
+}
+
+/** Nodes that the outputs depend on, in order. */
+export function liveNodes(g: GraphBuilder, outputs: Iterable<Value>): { nodes: Node[]; values: Set<Value> } {
+  const values = new Set<Value>(outputs);
+  const live = new Set<Node>();
+  for (const value of values) {
+    if (!value.node || live.has(value.node)) continue;
+    live.add(value.node);
+    for (const input of value.node.inputs) if (input) values.add(input);
+  }
+  return { nodes: g.nodes.filter((node) => live.has(node)), values };
+}
+
+const toSpec = ({ name, dtype, shape }: Value, named = name): ValueSpec => ({ name: named, dtype, shape });
+
+/**
+ * Writes a graph as a model: what the outputs need, and nothing else.
+ *
+ * An output that is an input, a constant, or named twice goes through an Identity of its own.
+ */
+export function buildModel(g: GraphBuilder, options: BuildOptions = {}): Model {
+  const { outputs = g.outputs, parametersAsInputs = false, keepInputs = () => true, like } = options;
+  const { nodes, values } = liveNodes(g, outputs.values());
+  const names = nameValues(g, outputs, values);
+  const nameOf = (value: Value | undefined): string => (value ? (names.get(value) as string) : '');
+  const copies = [...outputs]
+    .filter(([name, value]) => nameOf(value) !== name)
+    .map(([name, value]) => ({
+      op: 'Identity',
+      domain: '',
+      name,
+      inputs: [nameOf(value)],
+      outputs: [name],
+      attributes: {},
+    }));
+  const constants = [...values].filter(
+    ({ constant, isParameter }) => constant && !(isParameter && parametersAsInputs),
+  );
+  const parameters = [...values].filter(({ isParameter }) => isParameter && parametersAsInputs);
+  const inputs = g.inputs.filter((value) => values.has(value) || keepInputs(value.name));
+  return {
+    name: g.name,
+    irVersion: 8,
+    opset: g.opset,
+    otherOpsets: otherOpsets(nodes, like),
+    producer: like?.producer ?? '@vradam/onnx-autodiff',
+    doc: like?.doc ?? '',
+    metadata: like?.metadata ?? {},
+    inputs: [...inputs, ...parameters].map((value) => toSpec(value)),
+    outputs: [...outputs].map(([name, value]) => toSpec(value, name)),
+    initializers: new Map(constants.map((value) => [value.name, value.constant as Tensor])),
+    nodes: [
+      ...nodes.map(({ op, domain, name, attributes, ...node }) => ({
+        op,
+        domain,
+        name,
+        inputs: trimmed(node.inputs).map(nameOf),
+        outputs: node.outputs.map((value) => names.get(value) ?? ''),
+        attributes,
+      })),
+      ...copies,
+    ],
+    values: [],
+    functions: [],
+  };
+}
+
+/** Names in the file: an output's name goes to the node that makes it, first come, first served. */
+function nameValues(
+  g: GraphBuilder,
+  outputs: ReadonlyMap<string, Value>,
+  values: ReadonlySet<Value>,
+): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  for (const [name, value] of outputs) if (value.node && !names.has(value)) names.set(value, name);
+  for (const value of values) {
+    if (names.has(value)) continue;
+    if (outputs.has(value.name) && !value.node) {
+      fail(
+        'ERR_MODEL_INVALID',
+        `an output must not have the name of an input or a constant. Received: ${JSON.stringify(value.name)}.`,
+      );
+    }
+    names.set(value, outputs.has(value.name) ? g.uniqueName(value.name) : value.name);
+  }
+  return names;
+}
+
+/** Without inputs left out at the end. */
+function trimmed(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
+  return inputs.slice(0, inputs.findLastIndex((value) => value !== undefined) + 1);
+}
+
+function otherOpsets(nodes: readonly Node[], like: Model | undefined): Record<string, number> {
+  const domains = new Set(nodes.map(({ domain }) => domain).filter((domain) => domain !== ''));
+  return Object.fromEntries([...domains].map((domain) => [domain, like?.otherOpsets[domain] ?? 1]));
+}

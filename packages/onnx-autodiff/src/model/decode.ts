@@ -1,0 +1,208 @@
+/** Reads ONNX files. Everything in them is hostile until it has been checked. */
+
+import { fromBinary } from '@bufbuild/protobuf';
+import { VRAdamError } from '@vradam/core';
+import {
+  type AttributeProto,
+  type FunctionProto,
+  type GraphProto,
+  AttributeProto_AttributeType as Kind,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  type OperatorSetIdProto,
+  type ValueInfoProto,
+} from 'onnx-buf';
+import { fail } from '../errors.ts';
+import { symbol } from './dims.ts';
+import type { ExternalData } from './externalData.ts';
+import type {
+  Attribute,
+  Conversion,
+  DataType,
+  Dim,
+  FunctionSpec,
+  Model,
+  NodeSpec,
+  Tensor,
+  ValueSpec,
+} from './model.ts';
+import { dataTypeOf, decodeTensor } from './tensorProto.ts';
+import { isFloat, toFloat32 } from './tensors.ts';
+import { decodeText } from './utf8.ts';
+
+/** Options of {@link decodeModel}. */
+export interface DecodeOptions {
+  /** Files beside the model that hold its large tensors. */
+  readonly externalData?: ExternalData;
+  /**
+   * Keeps float16, bfloat16 and float64 as they are. Default false: the whole model becomes float32, and
+   * `converted` says what was something else.
+   */
+  readonly keepPrecision?: boolean;
+}
+
+/** What decoding needs at hand. */
+interface Context {
+  readonly external: ExternalData | undefined;
+  readonly convert: boolean;
+  readonly converted: Conversion[];
+}
+
+const toNumber = (value: bigint): number => {
+  const safe = BigInt(Number.MAX_SAFE_INTEGER);
+  return Number(value > safe ? safe : value < -safe ? -safe : value);
+};
+
+/** The precision that is computed in. */
+const computed = (dtype: DataType | undefined, { convert }: Context): DataType | undefined =>
+  convert && isFloat(dtype) ? 'float32' : dtype;
+
+function readTensor(proto: Parameters<typeof decodeTensor>[0], name: string, context: Context): Tensor {
+  const stored = decodeTensor(proto, context.external);
+  const wanted = context.convert ? toFloat32(stored) : stored;
+  if (wanted.dtype !== stored.dtype) {
+    context.converted.push({ name, from: stored.dtype, size: stored.data.length });
+  }
+  return wanted;
+}
+
+/** Attributes that hold the number of an element type. */
+const typeAttributes = new Set(['to', 'dtype', 'output_dtype']);
+
+function readAttribute(proto: AttributeProto, op: string, context: Context): Attribute {
+  if (proto.refAttrName !== '') return { type: 'reference', value: proto.refAttrName };
+  switch (proto.type) {
+    case Kind.INT: {
+      if (!typeAttributes.has(proto.name)) return { type: 'int', value: toNumber(proto.i) };
+      return { type: 'string', value: computed(dataTypeOf(toNumber(proto.i)), context) ?? '' };
+    }
+    case Kind.FLOAT:
+      return { type: 'float', value: proto.f };
+    case Kind.STRING:
+      return { type: 'string', value: decodeText(proto.s) };
+    case Kind.TENSOR:
+      if (!proto.t) return { type: 'other', value: 'tensor' };
+      return { type: 'tensor', value: readTensor(proto.t, `${op}.${proto.name}`, context) };
+    case Kind.INTS:
+      return { type: 'ints', value: proto.ints.map(toNumber) };
+    case Kind.FLOATS:
+      return { type: 'floats', value: proto.floats };
+    case Kind.STRINGS:
+      return { type: 'strings', value: proto.strings.map(decodeText) };
+    default:
+      return { type: 'other', value: Kind[proto.type] ?? 'unknown' };
+  }
+}
+
+/** ONNX's own domain has two spellings. */
+const toDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
+
+function readNode(proto: NodeProto, context: Context): NodeSpec {
+  return {
+    op: proto.opType,
+    domain: toDomain(proto.domain),
+    name: proto.name,
+    inputs: proto.input,
+    outputs: proto.output,
+    attributes: Object.fromEntries(
+      proto.attribute.map((attribute) => [attribute.name, readAttribute(attribute, proto.opType, context)]),
+    ),
+  };
+}
+
+function readValue({ name, type }: ValueInfoProto, context: Context): ValueSpec {
+  if (type?.value.case !== 'tensorType') return { name, dtype: undefined, shape: undefined };
+  const { elemType, shape } = type.value.value;
+  const dims = shape?.dim.map(({ value }, axis): Dim => {
+    if (value.case === 'dimValue' && value.value >= 0n) return toNumber(value.value);
+    return symbol(value.case === 'dimParam' && value.value !== '' ? value.value : `${name}.${axis}`);
+  });
+  return { name, dtype: computed(dataTypeOf(elemType), context), shape: dims };
+}
+
+function readFunction(proto: FunctionProto, context: Context): FunctionSpec {
+  const defaults = proto.attributeProto.map((attribute): [string, Attribute] => {
+    return [attribute.name, readAttribute(attribute, proto.name, context)];
+  });
+  return {
+    name: proto.name,
+    domain: toDomain(proto.domain),
+    inputs: proto.input,
+    outputs: proto.output,
+    attributes: Object.fromEntries(defaults),
+    nodes: proto.node.map((node) => readNode(node, context)),
+  };
+}
+
+function readOpsets(imports: readonly OperatorSetIdProto[]): {
+  opset: number;
+  otherOpsets: Record<string, number>;
+} {
+  const versions = imports.map(({ domain, version }) => [toDomain(domain), toNumber(version)] as const);
+  const own = versions.find(([domain]) => domain === '')?.[1];
+  if (own === undefined)
+    fail(
+      'ERR_FILE_FORMAT',
+      "a model must say which version of ONNX's operators it uses. Received: no opset_import.",
+    );
+  return { opset: own, otherOpsets: Object.fromEntries(versions.filter(([domain]) => domain !== '')) };
+}
+
+function readGraph(proto: GraphProto, context: Context) {
+  if (proto.sparseInitializer.length > 0) {
+    fail(
+      'ERR_FILE_FORMAT',
+      `initializers must be dense. Received: ${proto.sparseInitializer.length} sparse ones.`,
+    );
+  }
+  const initializers = new Map(proto.initializer.map((t) => [t.name, readTensor(t, t.name, context)]));
+  if (initializers.size < proto.initializer.length)
+    fail('ERR_FILE_FORMAT', 'initializers must have different names. Received: a name twice.');
+  const inputs = proto.input.map((value) => readValue(value, context));
+  return {
+    name: proto.name || 'main',
+    initializers,
+    inputs: inputs.filter(({ name }) => !initializers.has(name)),
+    outputs: proto.output.map((value) => readValue(value, context)),
+    nodes: proto.node.map((node) => readNode(node, context)),
+    values: proto.valueInfo.map((value) => readValue(value, context)),
+  };
+}
+
+function readModel(proto: ModelProto, context: Context): Model {
+  if (!proto.graph) fail('ERR_FILE_FORMAT', 'a model must have a graph. Received: none.');
+  return {
+    ...readOpsets(proto.opsetImport),
+    ...readGraph(proto.graph, context),
+    irVersion: toNumber(proto.irVersion),
+    producer: proto.producerName,
+    doc: proto.docString,
+    metadata: Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value])),
+    functions: proto.functions.map((f) => readFunction(f, context)),
+    converted: context.converted,
+  };
+}
+
+/**
+ * Reads an ONNX model.
+ *
+ * @param bytes - the file.
+ * @throws VRAdamError `ERR_FILE_FORMAT` whatever the bytes may be.
+ */
+export function decodeModel(
+  bytes: Uint8Array,
+  { externalData, keepPrecision = false }: DecodeOptions = {},
+): Model {
+  try {
+    const proto = fromBinary(ModelProtoSchema, bytes);
+    return readModel(proto, { external: externalData, convert: !keepPrecision, converted: [] });
+  } catch (cause) {
+    if (cause instanceof VRAdamError) throw cause;
+    fail(
+      'ERR_FILE_FORMAT',
+      `these bytes must be an ONNX model. Received: ${bytes.length} bytes (${(cause as Error).message}).`,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,124 @@
+/** Tensors as ONNX files hold them: raw or typed, inside or beside the file. */
+
+import { create } from '@bufbuild/protobuf';
+import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from 'onnx-buf';
+import { fail } from '../errors.ts';
+import { type ExternalData, readExternal } from './externalData.ts';
+import type { DataType, Tensor, TensorData } from './model.ts';
+import { bytesPerElement, emptyData, sizeOf } from './tensors.ts';
+import { decodeText, encodeText } from './utf8.ts';
+
+/** ONNX's numbers for element types (TensorProto.DataType). */
+export const dataTypeNumbers: Readonly<Record<DataType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
+const byNumber = new Map(Object.entries(dataTypeNumbers).map(([name, number]) => [number, name as DataType]));
+
+/** The element type with a number; undefined for 0, which is "not said". Throws `ERR_FILE_FORMAT` on others. */
+export function dataTypeOf(number: number): DataType | undefined {
+  if (number === 0) return undefined;
+  return (
+    byNumber.get(number) ??
+    fail(
+      'ERR_FILE_FORMAT',
+      `element types must be ${[...byNumber.values()].join(', ')}. Received: type ${number}.`,
+    )
+  );
+}
+
+/** A dimension as a number. */
+function toSize(dim: bigint, name: string): number {
+  if (dim < 0n || dim > 0x7fffffffn)
+    fail('ERR_FILE_FORMAT', `a dimension of ${JSON.stringify(name)} must be in [0, 2^31). Received: ${dim}.`);
+  return Number(dim);
+}
+
+/** Field that holds the elements of a type when they are not raw. */
+function typedData(proto: TensorProto, dtype: DataType): ArrayLike<number | bigint> {
+  if (dtype === 'float32') return proto.floatData;
+  if (dtype === 'float64') return proto.doubleData;
+  if (dtype === 'int64') return proto.int64Data;
+  if (dtype === 'uint32' || dtype === 'uint64') return proto.uint64Data;
+  return proto.int32Data;
+}
+
+/** Bytes as little-endian elements, copied so that they are aligned. */
+function fromBytes(dtype: DataType, bytes: Uint8Array, size: number, name: string): TensorData {
+  const expected = size * bytesPerElement[dtype];
+  if (bytes.length !== expected) {
+    fail(
+      'ERR_FILE_FORMAT',
+      `${JSON.stringify(name)} must hold ${expected} bytes (${size} x ${dtype}). Received: ${bytes.length}.`,
+    );
+  }
+  const data = emptyData(dtype, size);
+  new Uint8Array(data.buffer).set(bytes);
+  return data;
+}
+
+function fromTyped(proto: TensorProto, dtype: DataType, size: number): TensorData {
+  const elements = typedData(proto, dtype);
+  if (elements.length !== size) {
+    fail(
+      'ERR_FILE_FORMAT',
+      `${JSON.stringify(proto.name)} must hold ${size} numbers. Received: ${elements.length}.`,
+    );
+  }
+  const data = emptyData(dtype, size);
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  for (let i = 0; i < size; i++) data[i] = big ? BigInt(elements[i] as bigint) : Number(elements[i]);
+  return data;
+}
+
+/** Reads a tensor. Throws `ERR_FILE_FORMAT` if shape, type and data do not fit together. */
+export function decodeTensor(proto: TensorProto, external: ExternalData | undefined): Tensor {
+  const dtype =
+    dataTypeOf(proto.dataType) ??
+    fail('ERR_FILE_FORMAT', `${JSON.stringify(proto.name)} must have an element type. Received: none.`);
+  const shape = proto.dims.map((dim) => toSize(dim, proto.name));
+  const size = sizeOf(shape);
+  if (dtype === 'string') {
+    if (proto.stringData.length !== size)
+      fail(
+        'ERR_FILE_FORMAT',
+        `${JSON.stringify(proto.name)} must hold ${size} texts. Received: ${proto.stringData.length}.`,
+      );
+    return { dtype, shape, data: proto.stringData.map(decodeText) };
+  }
+  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
+    const bytes = readExternal(proto, size * bytesPerElement[dtype], external);
+    return { dtype, shape, data: fromBytes(dtype, bytes, size, proto.name) };
+  }
+  const isRaw = proto.rawData.length > 0 || size === 0;
+  return {
+    dtype,
+    shape,
+    data: isRaw ? fromBytes(dtype, proto.rawData, size, proto.name) : fromTyped(proto, dtype, size),
+  };
+}
+
+/** Writes a tensor, its numbers raw. */
+export function encodeTensor({ dtype, shape, data }: Tensor, name: string): TensorProto {
+  const dims = shape.map(BigInt);
+  const dataType = dataTypeNumbers[dtype];
+  if (!ArrayBuffer.isView(data)) {
+    const stringData = (data as readonly string[]).map(encodeText);
+    return create(TensorProtoSchema, { name, dims, dataType, stringData });
+  }
+  const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  return create(TensorProtoSchema, { name, dims, dataType, rawData });
+}

@@ -1,0 +1,122 @@
+/** Constant tensors: making them, reading them, their element types. */
+
+import { fail } from '../errors.ts';
+import type { DataType, Tensor, TensorData } from './model.ts';
+
+/** Bytes of an element in memory. */
+export const bytesPerElement: Readonly<Record<DataType, number>> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  bfloat16: 2,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  bool: 1,
+  string: 16,
+};
+
+/** Element types that a gradient can have. */
+export const isFloat = (dtype: DataType | undefined): boolean =>
+  dtype === 'float32' || dtype === 'float64' || dtype === 'float16' || dtype === 'bfloat16';
+
+type NumberArray = Exclude<TensorData, readonly string[]>;
+
+const arrays: Readonly<Record<Exclude<DataType, 'string'>, new (length: number) => NumberArray>> = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+};
+
+/** Number of elements of a shape. */
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
+
+/** An array of zeros for `size` elements of a type that is not text. */
+export function emptyData(dtype: DataType, size: number): NumberArray {
+  if (dtype === 'string') fail('ERR_MODEL_INVALID', 'a tensor of text has no numbers. Received: string.');
+  return new arrays[dtype](size);
+}
+
+/**
+ * A tensor of given numbers.
+ *
+ * @param data - row-major elements; converted to the element type, copied.
+ * @throws VRAdamError `ERR_SHAPE_MISMATCH` if the shape does not hold so many.
+ */
+export function tensor(
+  dtype: DataType,
+  shape: readonly number[],
+  data: ArrayLike<number> | ArrayLike<bigint>,
+): Tensor {
+  if (data.length !== sizeOf(shape)) {
+    fail(
+      'ERR_SHAPE_MISMATCH',
+      `a tensor of shape [${shape}] needs ${sizeOf(shape)} numbers. Received: ${data.length}.`,
+    );
+  }
+  const made = emptyData(dtype, data.length);
+  const big = made instanceof BigInt64Array || made instanceof BigUint64Array;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] as number | bigint;
+    made[i] = big ? BigInt(value) : Number(value);
+  }
+  return { dtype, shape, data: made };
+}
+
+const limit = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** An int64 as a number; the far ends (`INT64_MAX` means "to the end") become the largest safe ones. */
+function toSafe(value: bigint): number {
+  return Number(value > limit ? limit : value < -limit ? -limit : value);
+}
+
+/** Elements as numbers. Throws `ERR_MODEL_INVALID` for text. */
+export function numbersOf({ dtype, data }: Tensor): number[] {
+  if (dtype === 'string') fail('ERR_MODEL_INVALID', 'numbers are needed here. Received: a tensor of text.');
+  return Array.from(data as ArrayLike<number | bigint>, (value) =>
+    typeof value === 'bigint' ? toSafe(value) : value,
+  );
+}
+
+/** The value of an IEEE half. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  const significand = exponent === 0 ? fraction / 1024 : 1 + fraction / 1024;
+  return sign * significand * 2 ** (Math.max(exponent, 1) - 15);
+}
+
+const word = new Uint32Array(1);
+const single = new Float32Array(word.buffer);
+
+/** The value of a bfloat16: the upper half of a float32. */
+export function bfloatToNumber(bits: number): number {
+  word[0] = bits << 16;
+  return single[0] as number;
+}
+
+/** A float16, bfloat16 or float64 tensor as float32; any other as it is. */
+export function toFloat32({ dtype, shape, data }: Tensor): Tensor {
+  const convert = { float16: halfToNumber, bfloat16: bfloatToNumber, float64: (x: number) => x }[
+    dtype as 'float16'
+  ];
+  if (!convert) return { dtype, shape, data };
+  return { dtype: 'float32', shape, data: Float32Array.from(data as Uint16Array, convert) };
+}

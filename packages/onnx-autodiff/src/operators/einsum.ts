@@ -1,0 +1,4 @@
+import type { OperatorTable } from './operator.ts';
+
+/** The family. */
+export const einsum: OperatorTable = {};
