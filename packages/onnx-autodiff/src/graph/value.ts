@@ -45,32 +45,27 @@ export interface HasAttributes {
   readonly attributes: Attributes;
 }
 
-/** Values of attributes by their ONNX types. */
-type AttributeValue<T extends Attribute['type']> = Extract<Attribute, { readonly type: T }>['value'];
-
-function read<T extends Attribute['type']>(
-  { attributes }: HasAttributes,
-  name: string,
-  type: T,
-): AttributeValue<T> | undefined {
+/** The value of an attribute, if it is there and of that type. */
+function read({ attributes }: HasAttributes, name: string, type: Attribute['type']): unknown {
   const attribute = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
-  return attribute?.type === type ? (attribute.value as unknown as AttributeValue<T>) : undefined;
+  return attribute?.type === type ? attribute.value : undefined;
 }
 
 /** An integer attribute. */
 export const int = (node: HasAttributes, name: string, missing: number): number =>
-  read(node, name, 'int') ?? missing;
+  (read(node, name, 'int') as number | undefined) ?? missing;
 /** A float attribute. */
 export const float = (node: HasAttributes, name: string, missing: number): number =>
-  read(node, name, 'float') ?? missing;
+  (read(node, name, 'float') as number | undefined) ?? missing;
 /** A text attribute. */
 export const text = (node: HasAttributes, name: string, missing: string): string =>
-  read(node, name, 'string') ?? missing;
+  (read(node, name, 'string') as string | undefined) ?? missing;
 /** A list of integers, or undefined. */
 export const ints = (node: HasAttributes, name: string): readonly number[] | undefined =>
-  read(node, name, 'ints');
+  read(node, name, 'ints') as readonly number[] | undefined;
 /** A tensor attribute, or undefined. */
-export const tensorOf = (node: HasAttributes, name: string): Tensor | undefined => read(node, name, 'tensor');
+export const tensorOf = (node: HasAttributes, name: string): Tensor | undefined =>
+  read(node, name, 'tensor') as Tensor | undefined;
 
 /** Attributes as the builder takes them: ONNX's type follows from the value and, for numbers, from the name. */
 export type AttributeValues = Readonly<
