@@ -1,4 +1,7 @@
-export { createLazyOps, type LazyOps, LazyTensor } from './lazyOps.ts';
+export type { BatchNormMode } from './graphs.ts';
+export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
+export { createLazyOps, type LazyOps, type LazyTensor } from './lazyOps.ts';
+export type { Trainable, TrainingSessionOptions, UpdatePlacement } from './options.ts';
 export {
   type ExecutionProvider,
   openRuntime,
@@ -9,3 +12,14 @@ export {
   type Runtime,
   type RuntimeOptions,
 } from './runtime.ts';
+export {
+  createTrainingSession,
+  type EvalResult,
+  type GradientResult,
+  type HostTensor,
+  type SessionStats,
+  TrainingSession,
+  type TrainResult,
+} from './session.ts';
+export type { ModelSource } from './source.ts';
+export type { GroupReport } from './update/update.ts';

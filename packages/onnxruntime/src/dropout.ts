@@ -1,0 +1,49 @@
+/** Masks for Dropout: the same seed and step give the same masks, on every machine. */
+
+import { uniformFloat32 } from 'pure-rand/distribution/uniformFloat32';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { evaluateDim } from '@vradam/onnx-autodiff';
+import { fail } from './errors.ts';
+import type { Sizes } from './feeds.ts';
+import type { Mask } from './graphs.ts';
+
+/** Spreads a seed and a step over 32 bits, so that neighbours have nothing in common (the finalizer of MurmurHash3). */
+function mix(seed: number, step: number): number {
+  let h = (Math.imul(seed, 0x9e3779b1) + Math.imul(step, 0x85ebca77)) | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
+/** Elements of a mask in this call. */
+function sizeOfMask({ name, shape }: Mask, sizes: Sizes): number[] {
+  return shape.map(
+    (dim) =>
+      evaluateDim(dim, sizes) ??
+      fail('ERR_SHAPE_MISMATCH', `the size of the mask ${name} must follow from the feeds. Received: ${dim}. Export the model with fixed or named sizes.`),
+  );
+}
+
+/** A mask's numbers with its shape. */
+export interface DrawnMask {
+  readonly name: string;
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/**
+ * Draws the masks of one forward pass: 0 with probability `ratio`, else `1 / (1 - ratio)`.
+ *
+ * @param seed - a 32-bit integer.
+ * @param pass - which forward pass it is, counted from 0.
+ */
+export function drawMasks(masks: readonly Mask[], sizes: Sizes, seed: number, pass: number): DrawnMask[] {
+  const generator = xoroshiro128plus(mix(seed, pass));
+  return masks.map((mask) => {
+    const dims = sizeOfMask(mask, sizes);
+    const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
+    const scale = mask.ratio < 1 ? 1 / (1 - mask.ratio) : 0;
+    for (let i = 0; i < data.length; i++) data[i] = uniformFloat32(generator) < mask.ratio ? 0 : scale;
+    return { name: mask.name, data, dims };
+  });
+}
