@@ -19,7 +19,7 @@ export interface Manifest {
 }
 
 /** What a workspace is to the others. */
-export type Role = 'core' | 'conformance' | 'adapter' | 'app';
+export type Role = 'core' | 'conformance' | 'library' | 'adapter' | 'app';
 
 /** A package or an app. */
 export interface Workspace {
@@ -37,6 +37,7 @@ const readManifest = (folder: string): Manifest => JSON.parse(readText(join(fold
 function roleOf(folder: string): Role {
   if (folder.startsWith('apps/')) return 'app';
   if (folder === 'packages/core') return 'core';
+  if (folder === 'packages/onnx-autodiff') return 'library'; // binds no framework, serves an adapter that does
   return folder === 'packages/conformance' ? 'conformance' : 'adapter';
 }
 

@@ -29,9 +29,14 @@ function trainGraph({ layers, initial, inputs }) {
     y = i < layers.length - 1 ? g.relu(z) : z;
   }
   const losses = crossEntropy({ reduction: 'mean' })(g, new Map([['logits', y]]));
-  const rows = g.op('SoftmaxCrossEntropyLoss', [y, g.inputs.find(({ name }) => name === 'labels')], { reduction: 'none' });
+  const rows = g.op('SoftmaxCrossEntropyLoss', [y, g.inputs.find(({ name }) => name === 'labels')], {
+    reduction: 'none',
+  });
   const gradients = backward(g, losses, parameters);
-  const outputs = new Map([['rows', rows], ...parameters.map(({ name }, i) => [`${name}.gradient`, gradients[i]])]);
+  const outputs = new Map([
+    ['rows', rows],
+    ...parameters.map(({ name }, i) => [`${name}.gradient`, gradients[i]]),
+  ]);
   return encodeModel(buildModel(g, { outputs }));
 }
 
@@ -44,10 +49,18 @@ const trainProblemOn = (ort, ops) => (model) => {
       const rows = batch.flatMap((row) => model.inputs.data.slice(row * features, (row + 1) * features));
       const feeds = {
         x: new ort.Tensor('float32', Float32Array.from(rows), [batch.length, features]),
-        labels: new ort.Tensor('int64', BigInt64Array.from(batch, (row) => BigInt(model.labels[row])), [batch.length]),
+        labels: new ort.Tensor(
+          'int64',
+          BigInt64Array.from(batch, (row) => BigInt(model.labels[row])),
+          [batch.length],
+        ),
       };
       for (const [name, { shape }] of Object.entries(model.initial)) {
-        feeds[name] = new ort.Tensor('float32', Float32Array.from(await ops().toArray(parameters[name])), shape);
+        feeds[name] = new ort.Tensor(
+          'float32',
+          Float32Array.from(await ops().toArray(parameters[name])),
+          shape,
+        );
       }
       const results = await (await session).run(feeds);
       const gradients = Object.entries(model.initial).map(([name, { shape }]) => {

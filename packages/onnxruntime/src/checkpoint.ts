@@ -1,6 +1,13 @@
 /** A session as one safetensors file. */
 
-import { decodeSafetensors, decodeState, encodeSafetensors, encodeState, type SafeTensor, VRAdamError } from '@vradam/core';
+import {
+  decodeSafetensors,
+  decodeState,
+  encodeSafetensors,
+  encodeState,
+  type SafeTensor,
+  VRAdamError,
+} from '@vradam/core';
 import { fail, show } from './errors.ts';
 import type { Learnt } from './update/update.ts';
 
@@ -37,7 +44,8 @@ export function encodeCheckpoint(checkpoint: Checkpoint, shapes: Shapes): Uint8A
 function numbersOf(text: string | undefined): { seed: number; passes: number } {
   try {
     const { seed, passes } = JSON.parse(text ?? '');
-    if (!Number.isInteger(seed) || !Number.isSafeInteger(passes) || passes < 0) throw new RangeError(`${text}`);
+    if (!Number.isInteger(seed) || !Number.isSafeInteger(passes) || passes < 0)
+      throw new RangeError(`${text}`);
     return { seed, passes };
   } catch (cause) {
     return fail('ERR_FILE_FORMAT', `not a valid checkpoint. Received: session ${show(text)}.`, cause);
@@ -45,13 +53,21 @@ function numbersOf(text: string | undefined): { seed: number; passes: number } {
 }
 
 /** All tensors of a kind, which must be those of the session. */
-function take(kind: string, tensors: Readonly<Record<string, SafeTensor>>, names: readonly string[], shapes: Shapes): Map<string, Float32Array> {
+function take(
+  kind: string,
+  tensors: Readonly<Record<string, SafeTensor>>,
+  names: readonly string[],
+  shapes: Shapes,
+): Map<string, Float32Array> {
   const taken = new Map<string, Float32Array>();
   for (const name of names) {
     const tensor = tensors[`${kind}/${name}`];
     const shape = shapes.get(name);
     if (tensor?.dtype !== 'F32' || String(tensor.shape) !== String(shape)) {
-      fail('ERR_STATE_MISMATCH', `the checkpoint must hold the ${kind} ${show(name)} as F32[${shape}]. Received: ${tensor ? `${tensor.dtype}[${tensor.shape}]` : 'none'}.`);
+      fail(
+        'ERR_STATE_MISMATCH',
+        `the checkpoint must hold the ${kind} ${show(name)} as F32[${shape}]. Received: ${tensor ? `${tensor.dtype}[${tensor.shape}]` : 'none'}.`,
+      );
     }
     taken.set(name, tensor.data as Float32Array);
   }
@@ -71,12 +87,22 @@ export function decodeCheckpoint(
 ): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes);
   if (metadata['schema'] !== schema) {
-    throw new VRAdamError('ERR_STATE_VERSION', `[@vradam/onnxruntime] a checkpoint must be of schema ${schema}. Received: ${show(metadata['schema'])}.`);
+    throw new VRAdamError(
+      'ERR_STATE_VERSION',
+      `[@vradam/onnxruntime] a checkpoint must be of schema ${schema}. Received: ${show(metadata['schema'])}.`,
+    );
   }
-  const known = new Set([...parameterNames.map((name) => `parameter/${name}`), ...bufferNames.map((name) => `buffer/${name}`), 'optimizer']);
+  const known = new Set([
+    ...parameterNames.map((name) => `parameter/${name}`),
+    ...bufferNames.map((name) => `buffer/${name}`),
+    'optimizer',
+  ]);
   const extra = Object.keys(tensors).find((name) => !known.has(name));
-  if (extra !== undefined) fail('ERR_STATE_MISMATCH', `the checkpoint holds what this session has not. Received: ${show(extra)}.`);
-  const state = tensors['optimizer']?.data ?? fail('ERR_FILE_FORMAT', 'a checkpoint must hold the state of the optimizer. Received: none.');
+  if (extra !== undefined)
+    fail('ERR_STATE_MISMATCH', `the checkpoint holds what this session has not. Received: ${show(extra)}.`);
+  const state =
+    tensors['optimizer']?.data ??
+    fail('ERR_FILE_FORMAT', 'a checkpoint must hold the state of the optimizer. Received: none.');
   return {
     ...numbersOf(metadata['session']),
     parameters: take('parameter', tensors, parameterNames, shapes),

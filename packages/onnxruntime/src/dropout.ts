@@ -1,8 +1,8 @@
 /** Masks for Dropout: the same seed and step give the same masks, on every machine. */
 
+import { evaluateDim } from '@vradam/onnx-autodiff';
 import { uniformFloat32 } from 'pure-rand/distribution/uniformFloat32';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { evaluateDim } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
 import type { Sizes } from './feeds.ts';
 import type { Mask } from './graphs.ts';
@@ -20,7 +20,10 @@ function sizeOfMask({ name, shape }: Mask, sizes: Sizes): number[] {
   return shape.map(
     (dim) =>
       evaluateDim(dim, sizes) ??
-      fail('ERR_SHAPE_MISMATCH', `the size of the mask ${name} must follow from the feeds. Received: ${dim}. Export the model with fixed or named sizes.`),
+      fail(
+        'ERR_SHAPE_MISMATCH',
+        `the size of the mask ${name} must follow from the feeds. Received: ${dim}. Export the model with fixed or named sizes.`,
+      ),
   );
 }
 

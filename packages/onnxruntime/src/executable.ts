@@ -4,7 +4,14 @@ import { buildModel, encodeModel, type Model, type Value, type ValueSpec } from 
 import { type DrawnMask, drawMasks } from './dropout.ts';
 import { type CheckedFeeds, checkFeeds, type Feeds } from './feeds.ts';
 import { type InputRange, inputRanges, type PlannedGraph } from './graphs.ts';
-import { type OpenModel, openModel, type OrtTensor, type OrtTensors, type Runtime, toOrt } from './runtime.ts';
+import {
+  type OpenModel,
+  type OrtTensor,
+  type OrtTensors,
+  openModel,
+  type Runtime,
+  toOrt,
+} from './runtime.ts';
 
 /** A graph ready to run. */
 export interface Executable {
@@ -17,7 +24,11 @@ export interface Executable {
    * @param weights - values of parameters, buffers and state by input name; more than needed may be given.
    * @param draw - seed and number of the pass, for masks.
    */
-  run(feeds: CheckedFeeds, weights: ReadonlyMap<string, OrtTensor>, draw: { seed: number; pass: number }): Promise<OrtTensors>;
+  run(
+    feeds: CheckedFeeds,
+    weights: ReadonlyMap<string, OrtTensor>,
+    draw: { seed: number; pass: number },
+  ): Promise<OrtTensors>;
   /** Ends the session. */
   release(): Promise<void>;
   /** Nodes of the graph. */
@@ -42,7 +53,8 @@ function isUsers(name: string, { masks }: PlannedGraph, weights: ReadonlySet<str
   return !weights.has(name) && !masks.some((mask) => mask.name === name);
 }
 
-const toTensor = (runtime: Runtime, { data, dims }: DrawnMask): OrtTensor => toOrt(runtime, 'float32', data, dims);
+const toTensor = (runtime: Runtime, { data, dims }: DrawnMask): OrtTensor =>
+  toOrt(runtime, 'float32', data, dims);
 
 /** Builds the model and opens its session. */
 export async function openExecutable(
@@ -64,7 +76,9 @@ export async function openExecutable(
     release: () => open.release(),
     run({ tensors, sizes }, values, { seed, pass }) {
       const given = own.map((name) => [name, values.get(name) as OrtTensor] as const);
-      const drawn = drawMasks(masks, sizes, seed, pass).map((mask) => [mask.name, toTensor(runtime, mask)] as const);
+      const drawn = drawMasks(masks, sizes, seed, pass).map(
+        (mask) => [mask.name, toTensor(runtime, mask)] as const,
+      );
       return open.run({ ...tensors, ...Object.fromEntries(given), ...Object.fromEntries(drawn) });
     },
   };

@@ -1,6 +1,13 @@
 /** What a call is given: checked before anything runs, so that a wrong call changes nothing. */
 
-import { type DataType, type Dim, evaluateDim, sizeOf, type TensorData, type ValueSpec } from '@vradam/onnx-autodiff';
+import {
+  type DataType,
+  type Dim,
+  evaluateDim,
+  sizeOf,
+  type TensorData,
+  type ValueSpec,
+} from '@vradam/onnx-autodiff';
 import { fail, show } from './errors.ts';
 import type { InputRange } from './graphs.ts';
 import { type OrtTensor, type OrtTensors, type Runtime, toOrt } from './runtime.ts';
@@ -51,15 +58,23 @@ const isWhole = (value: number | bigint): boolean => typeof value === 'bigint' |
 /** Numbers in the array type of an input. */
 function convert(name: string, dtype: DataType, data: ArrayFeed['data']): TensorData {
   const ArrayType = arrays[dtype as keyof typeof arrays];
-  if (!ArrayType) fail('ERR_FEED_TYPE', `${show(name)} must be given as a tensor of onnxruntime. Received: numbers for ${dtype}.`);
+  if (!ArrayType)
+    fail(
+      'ERR_FEED_TYPE',
+      `${show(name)} must be given as a tensor of onnxruntime. Received: numbers for ${dtype}.`,
+    );
   if (data instanceof ArrayType) return data;
+  // labels are often int32 where the model wants int64
+  if (data instanceof Int32Array && ArrayType === BigInt64Array)
+    return BigInt64Array.from(data as never, BigInt);
   const values = Array.from(data as ArrayLike<number | bigint>);
   if (!values.every((value) => typeof value === 'number' || typeof value === 'bigint')) {
     fail('ERR_FEED_TYPE', `${show(name)} must hold numbers. Received: ${typeof values[0]}.`);
   }
   if (dtype.startsWith('float')) return (ArrayType as Float32ArrayConstructor).from(values, Number);
   const odd = values.find((value) => !isWhole(value));
-  if (odd !== undefined) fail('ERR_FEED_TYPE', `${show(name)} must hold whole numbers (${dtype}). Received: ${odd}.`);
+  if (odd !== undefined)
+    fail('ERR_FEED_TYPE', `${show(name)} must hold whole numbers (${dtype}). Received: ${odd}.`);
   return dtype.endsWith('64')
     ? (ArrayType as BigInt64ArrayConstructor).from(values.map(BigInt))
     : (ArrayType as Int32ArrayConstructor).from(values, Number);
@@ -71,19 +86,29 @@ function toTensor(runtime: Runtime, { name, dtype }: ValueSpec, feed: Feed): Ort
     fail('ERR_FEED_TYPE', `${show(name)} must be a tensor, or { data, dims }. Received: ${typeof feed}.`);
   }
   if (isTensor(feed)) {
-    if (feed.type !== dtype) fail('ERR_FEED_TYPE', `${show(name)} must be of ${dtype}. Received: ${feed.type}.`);
+    if (feed.type !== dtype)
+      fail('ERR_FEED_TYPE', `${show(name)} must be of ${dtype}. Received: ${feed.type}.`);
     return feed;
   }
   if (feed.data?.length === undefined || feed.data.length !== sizeOf(feed.dims)) {
-    fail('ERR_FEED_SHAPE', `${show(name)} must hold ${sizeOf(feed.dims)} elements for dims [${feed.dims}]. Received: ${feed.data?.length ?? 'none'}.`);
+    fail(
+      'ERR_FEED_SHAPE',
+      `${show(name)} must hold ${sizeOf(feed.dims)} elements for dims [${feed.dims}]. Received: ${feed.data?.length ?? 'none'}.`,
+    );
   }
   return toOrt(runtime, dtype as DataType, convert(name, dtype as DataType, feed.data), feed.dims);
 }
 
 /** Compares dims with a shape, learning the sizes of names on the way. */
-function bindDims(name: string, shape: readonly Dim[], dims: readonly number[], sizes: Record<string, number>): void {
+function bindDims(
+  name: string,
+  shape: readonly Dim[],
+  dims: readonly number[],
+  sizes: Record<string, number>,
+): void {
   const wanted = `[${shape.join(', ')}]`;
-  const wrong = (): never => fail('ERR_FEED_SHAPE', `${show(name)} must have shape ${wanted}. Received: [${dims}]${known(sizes)}.`);
+  const wrong = (): never =>
+    fail('ERR_FEED_SHAPE', `${show(name)} must have shape ${wanted}. Received: [${dims}]${known(sizes)}.`);
   if (shape.length !== dims.length) wrong();
   shape.forEach((dim, i) => {
     const size = dims[i] as number;
@@ -102,7 +127,10 @@ function checkRange(name: string, { data }: OrtTensor, { low, high, except, what
   for (const value of data as Iterable<number | bigint>) {
     const number = Number(value);
     if ((number < low || number >= high) && number !== except) {
-      fail('ERR_FEED_RANGE', `${what} in ${show(name)} must be in [${low}, ${high}). Received: ${value}. Nothing changed.`);
+      fail(
+        'ERR_FEED_RANGE',
+        `${what} in ${show(name)} must be in [${low}, ${high}). Received: ${value}. Nothing changed.`,
+      );
     }
   }
 }
@@ -119,15 +147,27 @@ export function checkFeeds(
   feeds: Feeds,
 ): CheckedFeeds {
   const names = inputs.map(({ name }) => name);
-  if (typeof feeds !== 'object' || feeds === null) fail('ERR_FEED_TYPE', `feeds must be an object by input name. Received: ${typeof feeds}. Inputs: ${names.join(', ')}.`);
+  if (typeof feeds !== 'object' || feeds === null)
+    fail(
+      'ERR_FEED_TYPE',
+      `feeds must be an object by input name. Received: ${typeof feeds}. Inputs: ${names.join(', ')}.`,
+    );
   const extra = Object.keys(feeds).find((name) => !names.includes(name));
-  if (extra !== undefined) fail('ERR_FEED_UNKNOWN', `the graph has no input ${show(extra)}. Received: ${Object.keys(feeds).join(', ')}. Inputs: ${names.join(', ')}.`);
+  if (extra !== undefined)
+    fail(
+      'ERR_FEED_UNKNOWN',
+      `the graph has no input ${show(extra)}. Received: ${Object.keys(feeds).join(', ')}. Inputs: ${names.join(', ')}.`,
+    );
   const sizes: Record<string, number> = {};
   const tensors: Record<string, OrtTensor> = {};
   for (const input of inputs) {
     const { name, shape } = input;
     const feed = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
-    if (feed === undefined) fail('ERR_FEED_MISSING', `input ${show(name)} is missing. Received: ${Object.keys(feeds).join(', ') || 'none'}.`);
+    if (feed === undefined)
+      fail(
+        'ERR_FEED_MISSING',
+        `input ${show(name)} is missing. Received: ${Object.keys(feeds).join(', ') || 'none'}.`,
+      );
     const tensor = toTensor(runtime, input, feed);
     if (shape) bindDims(name, shape, tensor.dims, sizes);
     const range = ranges.get(name);

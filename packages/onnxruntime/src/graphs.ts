@@ -10,12 +10,12 @@ import {
   backward,
   type Dim,
   float,
+  type GraphBuilder,
   int,
   isFloat,
-  type GraphBuilder,
   type LoadedGraph,
-  loadGraph,
   type Loss,
+  loadGraph,
   lossOf,
   type Model,
   type NodeSpec,
@@ -67,7 +67,9 @@ export interface PlannedGraph extends LoadedGraph {
 /** Initializers that are running statistics: inputs 4 and 5 of BatchNormalization. */
 export function runningStatistics(model: Model): Set<string> {
   const nodes = [...model.nodes, ...model.functions.flatMap(({ nodes }) => nodes)];
-  const names = nodes.filter(({ op }) => op === 'BatchNormalization').flatMap(({ inputs }) => inputs.slice(3, 5));
+  const names = nodes
+    .filter(({ op }) => op === 'BatchNormalization')
+    .flatMap(({ inputs }) => inputs.slice(3, 5));
   return new Set(names.filter((name) => model.initializers.has(name)));
 }
 
@@ -91,7 +93,15 @@ function batchNormInTraining(
   const { epsilon, momentum } = keepAttributes(node);
   // with momentum 0 the outputs are the batch's own statistics
   const attributes = { epsilon, momentum: 0, training_mode: 1 };
-  const [y, batchMean, batchVariance] = g.ops('BatchNormalization', inputs, attributes, 3) as [Value, Value, Value];
+  // onnxruntime writes them over the inputs 4 and 5: so these are values of this run, and not the running statistics
+  const blankMean = g.mul(scale as Value, 0);
+  const blank = [blankMean, g.add(blankMean, 1)];
+  const [y, batchMean, batchVariance] = g.ops(
+    'BatchNormalization',
+    [x, scale, offset, ...blank],
+    attributes,
+    3,
+  ) as [Value, Value, Value];
   const rank = g.rank(x as Value);
   const axes = Array.from({ length: rank }, (_, i) => i).filter((axis) => axis !== 1);
   const count = g.count(x as Value, axes);
@@ -104,11 +114,14 @@ function batchNormInTraining(
     [variance, move(variance, unbiased)],
   ];
   for (const [running, next] of moves) if (running?.isParameter) moved.set(running.name, next);
-  void [scale, offset];
   return [y, ...moves.map(([, next]) => next)];
 }
 
-function batchNormInEvaluation(g: GraphBuilder, node: NodeSpec, inputs: readonly (Value | undefined)[]): readonly Value[] {
+function batchNormInEvaluation(
+  g: GraphBuilder,
+  node: NodeSpec,
+  inputs: readonly (Value | undefined)[],
+): readonly Value[] {
   const { epsilon } = keepAttributes(node);
   const y = g.op('BatchNormalization', inputs, { epsilon });
   return [y, inputs[3] as Value, inputs[4] as Value];
@@ -119,7 +132,10 @@ function dropoutRatio(node: NodeSpec, inputs: readonly (Value | undefined)[]): n
   const training = inputs[2] ? numberIn(inputs[2]) : 0;
   const ratio = inputs[1] ? numberIn(inputs[1]) : 0.5;
   if (training === undefined || ratio === undefined) {
-    fail('ERR_OPERATOR_UNSUPPORTED', `Dropout ${JSON.stringify(node.name)} must have a constant ratio and mode. Received: computed ones.`);
+    fail(
+      'ERR_OPERATOR_UNSUPPORTED',
+      `Dropout ${JSON.stringify(node.name)} must have a constant ratio and mode. Received: computed ones.`,
+    );
   }
   return training && ratio > 0 ? ratio : undefined;
 }
@@ -145,8 +161,7 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
     const [x] = inputs as [Value];
     const ratio = dropoutRatio(node, inputs);
     if (mode === 'eval' || ratio === undefined) return node.outputs.length > 1 ? [x, everything(g, x)] : [x];
-    const name = g.uniqueName(`dropout.${masks.length}`);
-    const mask = g.input(g.uniqueName(`${name}.mask`), x.dtype ?? 'float32', g.knownShape(x));
+    const mask = g.input(`vradam.mask/${masks.length}`, x.dtype ?? 'float32', g.knownShape(x));
     masks.push({ name: mask.name, shape: g.knownShape(x), ratio });
     return [g.mul(x, mask), ...(node.outputs.length > 1 ? [g.cast(mask, 'bool')] : [])];
   };
@@ -201,10 +216,12 @@ export function inputRanges({ g }: LoadedGraph): ReadonlyMap<string, InputRange>
     if (/^(SoftmaxCrossEntropyLoss|NegativeLogLikelihoodLoss)$/.test(op)) {
       const classes = data.shape[1];
       const except = attributes['ignore_index'] ? int({ attributes }, 'ignore_index', 0) : undefined;
-      if (typeof classes === 'number') ranges.set(index.name, { low: 0, high: classes, except, what: 'labels' });
+      if (typeof classes === 'number')
+        ranges.set(index.name, { low: 0, high: classes, except, what: 'labels' });
     } else if (op === 'Gather') {
       const rows = data.shape[g.axis(data, int({ attributes }, 'axis', 0))];
-      if (typeof rows === 'number') ranges.set(index.name, { low: -rows, high: rows, except: undefined, what: 'indices' });
+      if (typeof rows === 'number')
+        ranges.set(index.name, { low: -rows, high: rows, except: undefined, what: 'indices' });
     }
   }
   return ranges;
@@ -217,4 +234,3 @@ export function defaultTrainable(model: Model): string[] {
     .filter(([name, { dtype, shape }]) => isFloat(dtype) && shape.length > 0 && !statistics.has(name))
     .map(([name]) => name);
 }
-

@@ -1,14 +1,15 @@
-export type { BatchNormMode } from './graphs.ts';
+export type { Checkpoint } from './checkpoint.ts';
 export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
+export type { BatchNormMode } from './graphs.ts';
 export { createLazyOps, type LazyOps, type LazyTensor } from './lazyOps.ts';
 export type { Trainable, TrainingSessionOptions, UpdatePlacement } from './options.ts';
 export {
   type ExecutionProvider,
-  openRuntime,
   type OrtModule,
   type OrtSession,
   type OrtTensor,
   type OrtTensors,
+  openRuntime,
   type Runtime,
   type RuntimeOptions,
 } from './runtime.ts';
@@ -22,4 +23,4 @@ export {
   type TrainResult,
 } from './session.ts';
 export type { ModelSource } from './source.ts';
-export type { GroupReport } from './update/update.ts';
+export type { GroupReport, Learnt } from './update/update.ts';

@@ -7,7 +7,7 @@ import type { Scalar, TensorOps } from '@vradam/core';
 import { buildModel, encodeModel, GraphBuilder, type Value } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
 import { createGraphOps } from './ops.ts';
-import { type OpenModel, openModel, type OrtTensors, type Runtime, toOrt } from './runtime.ts';
+import { type OpenModel, type OrtTensors, openModel, type Runtime, toOrt } from './runtime.ts';
 
 /** What a tensor holds: a value of a graph being written, its numbers once that has run, or both. */
 interface Cell {
@@ -124,7 +124,9 @@ class LazyGraph {
   }
 
   async #run(): Promise<void> {
-    const wanted = [...new Set([...this.#live].map(({ cell }) => cell))].filter(({ data }) => data === undefined);
+    const wanted = [...new Set([...this.#live].map(({ cell }) => cell))].filter(
+      ({ data }) => data === undefined,
+    );
     if (wanted.length === 0) return;
     const outputs = new Map(wanted.map(({ value }, i) => [`result.${i}`, value as Value]));
     const model = buildModel(this.#g, { outputs, keepInputs: () => false });
@@ -186,7 +188,8 @@ export function createLazyOps(runtime: Runtime): LazyOps {
     zerosLike: ({ shape }) => graph.leaf(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape),
     axpby: (a, x, b, y) =>
       graph.record((ops, value) => ops.axpby(operand(value, a), value(x), operand(value, b), value(y))),
-    affine: (a, x, b) => graph.record((ops, value) => ops.affine(operand(value, a), value(x), operand(value, b))),
+    affine: (a, x, b) =>
+      graph.record((ops, value) => ops.affine(operand(value, a), value(x), operand(value, b))),
     mul: (x, y) => graph.record((ops, value) => ops.mul(value(x), value(y))),
     div: (x, y) => graph.record((ops, value) => ops.div(value(x), value(y))),
     sqrt: (x) => graph.record((ops, value) => ops.sqrt(value(x))),

@@ -37,7 +37,10 @@ function sumPower(g: GraphBuilder, x: Value, power: number): Value {
 }
 
 const notYet = (): never =>
-  fail('ERR_UNSUPPORTED', 'a value of a graph has no numbers before the graph runs. Received: a request to read one.');
+  fail(
+    'ERR_UNSUPPORTED',
+    'a value of a graph has no numbers before the graph runs. Received: a request to read one.',
+  );
 
 /**
  * Operations that add nodes to a graph. Element type float32, norms too.

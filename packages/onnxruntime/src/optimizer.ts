@@ -55,7 +55,8 @@ function placeholderOps(lifted: (scalar: Lifted) => void): TensorOps<Placeholder
     },
     fromArray: (_, shape) => ({ shape }),
     toArray: () => fail('ERR_UNSUPPORTED', 'a placeholder has no numbers. Received: a request to read one.'),
-    readScalar: () => fail('ERR_UNSUPPORTED', 'a placeholder has no numbers. Received: a request to read one.'),
+    readScalar: () =>
+      fail('ERR_UNSUPPORTED', 'a placeholder has no numbers. Received: a request to read one.'),
     shape: (x) => x.shape,
     zerosLike: first,
     axpby: (_a, x) => first(x),
@@ -128,7 +129,10 @@ export class StepBooks {
    * @throws VRAdamError `ERR_UNSUPPORTED` for what a traced step cannot do.
    */
   constructor(spec: OptimizerSpec, shapes: Shapes, moving: readonly string[]) {
-    this.#optimizer = createOptimizer(placeholderOps((scalar) => this.#lifted.push(scalar)), spec);
+    this.#optimizer = createOptimizer(
+      placeholderOps((scalar) => this.#lifted.push(scalar)),
+      spec,
+    );
     this.#parameters = toPlaceholders(shapes);
     this.#gradients = Object.fromEntries(moving.map((name) => [name, this.#parameters[name] as Placeholder]));
   }
@@ -185,7 +189,10 @@ export class StepBooks {
  * @returns undefined if two numbers that went to one input differ: parameters are no longer in the same step, and the
  *   graph must be traced anew.
  */
-export function scalarFeeds(inputs: readonly string[], lifted: readonly number[]): ReadonlyMap<string, number> | undefined {
+export function scalarFeeds(
+  inputs: readonly string[],
+  lifted: readonly number[],
+): ReadonlyMap<string, number> | undefined {
   const feeds = new Map<string, number>();
   if (inputs.length !== lifted.length) return undefined;
   for (const [i, name] of inputs.entries()) {
@@ -197,7 +204,10 @@ export function scalarFeeds(inputs: readonly string[], lifted: readonly number[]
 }
 
 /** The state as values of the graph. */
-function stateInGraph(state: OptimizerState<Placeholder>, slots: ReadonlyMap<string, Value>): OptimizerState<Value> {
+function stateInGraph(
+  state: OptimizerState<Placeholder>,
+  slots: ReadonlyMap<string, Value>,
+): OptimizerState<Value> {
   const parameters = [...state.parameters].map(([name, parameter]) => {
     const own = [...slots].filter(([key]) => key.slice(key.indexOf('/') + 1) === name);
     const values = own.map(([key, value]) => [key.slice(0, key.indexOf('/')), value] as const);
@@ -220,18 +230,26 @@ export function traceStep(
   gradients: ReadonlyMap<string, Value>,
   state: OptimizerState<Placeholder>,
 ): TracedStep {
-  const shapes = Object.fromEntries([...parameters].map(([name, { shape }]) => [name, shape as readonly number[]]));
+  const shapes = Object.fromEntries(
+    [...parameters].map(([name, { shape }]) => [name, shape as readonly number[]]),
+  );
   const books = new StepBooks(spec, shapes, [...gradients.keys()]);
   const names = books.scalarInputs(state);
   const slots = new Map(
-    Object.entries(books.slotShapes(state)).map(([key, shape]) => [key, g.input(stateInput(key), 'float32', shape)]),
+    Object.entries(books.slotShapes(state)).map(([key, shape]) => [
+      key,
+      g.input(stateInput(key), 'float32', shape),
+    ]),
   );
   const inputs = new Map<string, Value>();
   let calls = 0;
   const lift = (_: number, role: string): Value => {
     const name = names[calls++] ?? '';
     if (!name.startsWith(scalarInput(role))) {
-      fail('ERR_UNSUPPORTED', `two runs of a step must lift the same numbers. Received: ${role} for ${name}.`);
+      fail(
+        'ERR_UNSUPPORTED',
+        `two runs of a step must lift the same numbers. Received: ${role} for ${name}.`,
+      );
     }
     const value = inputs.get(name) ?? g.input(name, 'float32', []);
     inputs.set(name, value);
@@ -250,7 +268,11 @@ export function traceStep(
     slots,
     nextSlots: new Map(nextSlots),
     nextParameters: new Map(Object.entries(result.parameters)),
-    groups: result.stats.map(({ group, effectiveLearningRate, norm }) => ({ group, effectiveLearningRate, norm })),
+    groups: result.stats.map(({ group, effectiveLearningRate, norm }) => ({
+      group,
+      effectiveLearningRate,
+      norm,
+    })),
     scalars: names,
   };
 }

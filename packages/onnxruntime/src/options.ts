@@ -59,11 +59,14 @@ const known = [
 
 function oneOf<T extends string>(name: string, value: T, choices: readonly T[]): T {
   if (choices.includes(value)) return value;
-  return fail('ERR_OPTION_RANGE', `${name} must be one of ${choices.map(show).join(', ')}. Received: ${show(value)}.`);
+  return fail(
+    'ERR_OPTION_RANGE',
+    `${name} must be one of ${choices.map(show).join(', ')}. Received: ${show(value)}.`,
+  );
 }
 
 /** Names that a rule chooses among the float initializers. */
-function choose(trainable: Trainable | undefined, model: Model): string[] {
+export function choose(trainable: Trainable | undefined, model: Model): string[] {
   const candidates = defaultTrainable(model);
   if (trainable === undefined) return candidates;
   const statistics = runningStatistics(model);
@@ -72,22 +75,47 @@ function choose(trainable: Trainable | undefined, model: Model): string[] {
     .map(([name]) => name);
   if (trainable instanceof RegExp) return floats.filter((name) => new RegExp(trainable).test(name));
   if (typeof trainable === 'function') return floats.filter(trainable);
-  if (!Array.isArray(trainable)) fail('ERR_OPTION_TYPE', `trainable must be names, a regular expression or a function. Received: ${typeof trainable}.`);
+  if (!Array.isArray(trainable))
+    fail(
+      'ERR_OPTION_TYPE',
+      `trainable must be names, a regular expression or a function. Received: ${typeof trainable}.`,
+    );
   const unknown = (trainable as readonly string[]).find((name) => !floats.includes(name));
-  if (unknown !== undefined) fail('ERR_PARAMETER_UNKNOWN', `trainable must name float initializers. Received: ${show(unknown)}. There are: ${floats.slice(0, 20).join(', ')}.`);
+  if (unknown !== undefined)
+    fail(
+      'ERR_PARAMETER_UNKNOWN',
+      `trainable must name float initializers. Received: ${show(unknown)}. There are: ${floats.slice(0, 20).join(', ')}.`,
+    );
   return [...(trainable as readonly string[])];
 }
 
 /** Checks the options that concern the model. Throws `ERR_OPTION_*`, `ERR_PARAMETER_UNKNOWN`. */
 export function checkOptions(options: TrainingSessionOptions, model: Model): CheckedOptions {
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) fail('ERR_OPTION_UNKNOWN', `createTrainingSession: unknown option. Received: ${show(unknown)}. Known: ${known.join(', ')}.`);
+  if (unknown !== undefined)
+    fail(
+      'ERR_OPTION_UNKNOWN',
+      `createTrainingSession: unknown option. Received: ${show(unknown)}. Known: ${known.join(', ')}.`,
+    );
   const { seed = 0, update = 'auto', batchNorm = 'as-exported', optimizer, loss } = options;
-  if (!Number.isInteger(seed) || seed !== (seed | 0)) fail('ERR_OPTION_RANGE', `seed must be a 32-bit integer. Received: ${show(seed)}.`);
-  if (typeof optimizer?.algorithm !== 'object') fail('ERR_OPTION_TYPE', `optimizer must be made by vradam(), adamw(), sgd(), ... Received: ${typeof optimizer}.`);
-  if (typeof loss !== 'string' && typeof loss !== 'function') fail('ERR_OPTION_TYPE', `loss must be the name of an output or a loss such as crossEntropy(). Received: ${typeof loss}.`);
+  if (!Number.isInteger(seed) || seed !== (seed | 0))
+    fail('ERR_OPTION_RANGE', `seed must be a 32-bit integer. Received: ${show(seed)}.`);
+  if (typeof optimizer?.algorithm !== 'object')
+    fail(
+      'ERR_OPTION_TYPE',
+      `optimizer must be made by vradam(), adamw(), sgd(), ... Received: ${typeof optimizer}.`,
+    );
+  if (typeof loss !== 'string' && typeof loss !== 'function')
+    fail(
+      'ERR_OPTION_TYPE',
+      `loss must be the name of an output or a loss such as crossEntropy(). Received: ${typeof loss}.`,
+    );
   const trainable = new Set(choose(options.trainable, model));
-  if (trainable.size === 0) fail('ERR_PARAMETER_UNKNOWN', `at least one parameter must be trainable. Received: none of ${model.initializers.size} initializers.`);
+  if (trainable.size === 0)
+    fail(
+      'ERR_PARAMETER_UNKNOWN',
+      `at least one parameter must be trainable. Received: none of ${model.initializers.size} initializers.`,
+    );
   return {
     trainable,
     bufferNames: [...runningStatistics(model)],
@@ -109,10 +137,11 @@ export function placementOf(
   trainable: ReadonlySet<string>,
 ): 'host' | 'graph' {
   if (update !== 'auto') return update;
-  const looks = (nonFinite !== undefined && nonFinite !== 'propagate') || transforms.some(({ kind: name }) => name === 'accumulateGradients');
+  const looks =
+    (nonFinite !== undefined && nonFinite !== 'propagate') ||
+    transforms.some(({ kind: name }) => name === 'accumulateGradients');
   if (looks) return 'host';
   if (keepsOnGpu) return 'graph';
   const isLarge = [...trainable].some((name) => (model.initializers.get(name)?.data.length ?? 0) > largest);
   return kind === 'node' && !isLarge ? 'graph' : 'host';
 }
-

@@ -107,7 +107,8 @@ export async function openModel(
   onGpu: readonly string[] = [],
 ): Promise<OpenModel> {
   const locations = Object.fromEntries(onGpu.map((name) => [name, 'gpu-buffer']));
-  const located = keepsOnGpu && onGpu.length > 0 ? { ...options, preferredOutputLocation: locations } : options;
+  const located =
+    keepsOnGpu && onGpu.length > 0 ? { ...options, preferredOutputLocation: locations } : options;
   const begin = performance.now();
   const session = await ort.InferenceSession.create(bytes, located).catch((cause) =>
     fail('ERR_RUNTIME', `onnxruntime could not open the graph: ${(cause as Error).message}`, cause),
@@ -124,7 +125,12 @@ export async function openModel(
 }
 
 /** A tensor of onnxruntime around elements, which are not copied. */
-export function toOrt({ ort }: Runtime, dtype: DataType, data: TensorData, dims: readonly number[]): OrtTensor {
+export function toOrt(
+  { ort }: Runtime,
+  dtype: DataType,
+  data: TensorData,
+  dims: readonly number[],
+): OrtTensor {
   return new ort.Tensor(dtype as 'float32', data as Float32Array, [...dims]);
 }
 

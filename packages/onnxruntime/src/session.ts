@@ -1,7 +1,14 @@
 /** Training on onnxruntime. */
 
-import { backward, buildModel, encodeModel, type Model, type Tensor, type Value } from '@vradam/onnx-autodiff';
-import { decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';
+import {
+  backward,
+  buildModel,
+  encodeModel,
+  type Model,
+  type Tensor,
+  type Value,
+} from '@vradam/onnx-autodiff';
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';
 import { fail, show } from './errors.ts';
 import { type Executable, openExecutable } from './executable.ts';
 import type { Feeds } from './feeds.ts';
@@ -13,14 +20,14 @@ import { GraphUpdate } from './update/graph.ts';
 import { HostUpdate } from './update/host.ts';
 import {
   type Draw,
+  type GroupReport,
   gradientName,
   gradientOutputs,
-  type GroupReport,
   lossOutput,
   nextOutput,
   numberIn,
-  shapeIn,
   type StepOutcome,
+  shapeIn,
   type Update,
   type UpdateContext,
 } from './update/update.ts';
@@ -112,7 +119,9 @@ export class TrainingSession {
     const { plan, context } = parts;
     this.#parts = parts;
     this.#seed = parts.seed;
-    this.#shapes = new Map([...plan.trainable, ...context.bufferNames].map((name) => [name, shapeIn(plan.model, name)]));
+    this.#shapes = new Map(
+      [...plan.trainable, ...context.bufferNames].map((name) => [name, shapeIn(plan.model, name)]),
+    );
   }
 
   /** One call after the other: onnxruntime's sessions and our state are no place for two at a time. */
@@ -158,7 +167,11 @@ export class TrainingSession {
     });
     const names = [...parameters.keys()];
     const products = backward(g, g.sum(terms), [...parameters.values()]);
-    const outputs = new Map(products.flatMap((product, i) => (product ? [[gradientName(names[i] as string), product] as const] : [])));
+    const outputs = new Map(
+      products.flatMap((product, i) =>
+        product ? [[gradientName(names[i] as string), product] as const] : [],
+      ),
+    );
     return openExecutable(runtime, { graph, outputs, weights });
   }
 
@@ -205,7 +218,9 @@ export class TrainingSession {
       }
       this.#batches++;
       const buffers = Object.entries(results).filter(([name]) => name.startsWith(nextOutput('')));
-      update.setBuffers(new Map(buffers.map(([name, tensor]) => [name.slice(nextOutput('').length), tensor])));
+      update.setBuffers(
+        new Map(buffers.map(([name, tensor]) => [name.slice(nextOutput('').length), tensor])),
+      );
       return { loss: numberIn(results, lossOutput) };
     });
   }
@@ -218,7 +233,9 @@ export class TrainingSession {
   optimizerStep(): Promise<Omit<TrainResult, 'loss'>> {
     return this.#exclusive(async () => {
       const { update } = this.#parts;
-      const sums = this.#sums ?? fail('ERR_UNSUPPORTED', 'optimizerStep() needs gradients. Received: none. Call accumulate() before.');
+      const sums =
+        this.#sums ??
+        fail('ERR_UNSUPPORTED', 'optimizerStep() needs gradients. Received: none. Call accumulate() before.');
       const means = [...sums].map(([name, sum]) => [name, sum.map((x) => x / this.#batches)] as const);
       const before = update.counters.step;
       const { groups }: StepOutcome = await update.apply(new Map(means));
@@ -288,11 +305,17 @@ export class TrainingSession {
     for (const [name, data] of Object.entries(values)) {
       const shape = this.#shapes.get(name);
       if (!shape || !this.#parts.plan.trainable.has(name)) {
-        fail('ERR_PARAMETER_UNKNOWN', `${what} must name parameters. Received: ${show(name)}. There are: ${[...this.#parts.plan.trainable].slice(0, 20).join(', ')}.`);
+        fail(
+          'ERR_PARAMETER_UNKNOWN',
+          `${what} must name parameters. Received: ${show(name)}. There are: ${[...this.#parts.plan.trainable].slice(0, 20).join(', ')}.`,
+        );
       }
       const size = shape.reduce((a, b) => a * b, 1);
       if (!(data instanceof Float32Array) || data.length !== size) {
-        fail('ERR_SHAPE_MISMATCH', `${what} ${show(name)} must be a Float32Array of ${size} elements. Received: ${data?.length ?? typeof data}.`);
+        fail(
+          'ERR_SHAPE_MISMATCH',
+          `${what} ${show(name)} must be a Float32Array of ${size} elements. Received: ${data?.length ?? typeof data}.`,
+        );
       }
     }
   }
@@ -301,7 +324,9 @@ export class TrainingSession {
   parameters(): Promise<Readonly<Record<string, HostTensor>>> {
     return this.#exclusive(async () => {
       const { parameters } = await this.#parts.update.save();
-      const named = [...parameters].map(([name, data]) => [name, { dims: this.#shapes.get(name) as number[], data }] as const);
+      const named = [...parameters].map(
+        ([name, data]) => [name, { dims: this.#shapes.get(name) as number[], data }] as const,
+      );
       return Object.fromEntries(named);
     });
   }
@@ -314,12 +339,30 @@ export class TrainingSession {
     });
   }
 
-  /** Weights, running statistics, state of the optimizer, step and seed, as a safetensors file. */
-  saveCheckpoint(): Promise<Uint8Array<ArrayBuffer>> {
+  /** Weights, running statistics, state of the optimizer, passes and seed, as plain data. */
+  save(): Promise<Checkpoint> {
     return this.#exclusive(async () => {
-      const learnt = await this.#parts.update.save();
-      return encodeCheckpoint({ ...learnt, seed: this.#seed, passes: this.#passes }, this.#shapes);
+      return { ...(await this.#parts.update.save()), seed: this.#seed, passes: this.#passes };
     });
+  }
+
+  /**
+   * Continues from what `save` gave, of the same model and optimizer, wherever that ran.
+   *
+   * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`; then nothing changed.
+   */
+  load(checkpoint: Checkpoint): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#parts.update.load(checkpoint);
+      this.#seed = checkpoint.seed;
+      this.#passes = checkpoint.passes;
+      this.resetGradients();
+    });
+  }
+
+  /** What `save` gives, as a safetensors file. */
+  async saveCheckpoint(): Promise<Uint8Array<ArrayBuffer>> {
+    return encodeCheckpoint(await this.save(), this.#shapes);
   }
 
   /**
@@ -327,15 +370,9 @@ export class TrainingSession {
    *
    * @throws VRAdamError `ERR_FILE_FORMAT`, `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`; then nothing changed.
    */
-  loadCheckpoint(bytes: Uint8Array): Promise<void> {
-    return this.#exclusive(async () => {
-      const { plan, context, update } = this.#parts;
-      const checkpoint = decodeCheckpoint(bytes, [...plan.trainable], context.bufferNames, this.#shapes);
-      update.load(checkpoint);
-      this.#seed = checkpoint.seed;
-      this.#passes = checkpoint.passes;
-      this.resetGradients();
-    });
+  async loadCheckpoint(bytes: Uint8Array): Promise<void> {
+    const { plan, context } = this.#parts;
+    await this.load(decodeCheckpoint(bytes, [...plan.trainable], context.bufferNames, this.#shapes));
   }
 
   /** An ordinary ONNX model for inference, with the trained weights; inputs, outputs and metadata are the model's. */
@@ -361,7 +398,9 @@ export class TrainingSession {
   /** Facts about the session. */
   stats(): SessionStats {
     const { runtime, update, plan } = this.#parts;
-    const sizes = [...plan.trainable].map((name) => (this.#shapes.get(name) as number[]).reduce((a, b) => a * b, 1));
+    const sizes = [...plan.trainable].map((name) =>
+      (this.#shapes.get(name) as number[]).reduce((a, b) => a * b, 1),
+    );
     return {
       update: update.placement,
       runtime: `onnxruntime-${runtime.kind} ${runtime.version}`,
@@ -402,7 +441,10 @@ function gradientsIn(results: Readonly<Record<string, OrtTensor>>): Record<strin
  * @throws VRAdamError `ERR_OPTION_*`, `ERR_FILE_FORMAT`, `ERR_MODEL_INVALID`, `ERR_OPERATOR_UNSUPPORTED`,
  *   `ERR_PARAMETER_UNKNOWN`, `ERR_UNSUPPORTED`.
  */
-export async function createTrainingSession(ort: OrtModule, options: TrainingSessionOptions): Promise<TrainingSession> {
+export async function createTrainingSession(
+  ort: OrtModule,
+  options: TrainingSessionOptions,
+): Promise<TrainingSession> {
   const runtime = openRuntime(ort, options);
   const model = await readModel(options.model, options.externalData);
   const { trainable, bufferNames, batchNorm, seed, update } = checkOptions(options, model);

@@ -32,8 +32,18 @@ function builtin<T>(name: string): T | undefined {
 const isUrl = (source: string | URL): boolean => source instanceof URL || /^(https?|data|blob):/.test(source);
 
 async function download(url: string | URL): Promise<Uint8Array> {
-  const response = await fetch(url).catch((cause) => fail('ERR_FILE_FORMAT', `the model could not be fetched. Received: ${url} (${(cause as Error).message}).`, cause));
-  if (!response.ok) fail('ERR_FILE_FORMAT', `the model could not be fetched. Received: status ${response.status} for ${url}.`);
+  const response = await fetch(url).catch((cause) =>
+    fail(
+      'ERR_FILE_FORMAT',
+      `the model could not be fetched. Received: ${url} (${(cause as Error).message}).`,
+      cause,
+    ),
+  );
+  if (!response.ok)
+    fail(
+      'ERR_FILE_FORMAT',
+      `the model could not be fetched. Received: status ${response.status} for ${url}.`,
+    );
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -50,7 +60,11 @@ async function readSource(source: string | URL): Promise<{ bytes: Uint8Array; be
       beside: (location) => files.readFileSync(paths.join(paths.dirname(path), location)),
     };
   } catch (cause) {
-    return fail('ERR_FILE_FORMAT', `the model could not be read. Received: ${show(String(source))} (${(cause as Error).message}).`, cause);
+    return fail(
+      'ERR_FILE_FORMAT',
+      `the model could not be read. Received: ${show(String(source))} (${(cause as Error).message}).`,
+      cause,
+    );
   }
 }
 
@@ -71,7 +85,10 @@ export async function readModel(source: ModelSource, externalData?: ExternalData
     return decodeModel(bytes, found ? { externalData: found } : {});
   }
   if (typeof source === 'object' && source !== null && isModel(source)) return source;
-  return fail('ERR_OPTION_TYPE', `model must be bytes, a path, a URL, a model or a GraphBuilder. Received: ${typeof source}.`);
+  return fail(
+    'ERR_OPTION_TYPE',
+    `model must be bytes, a path, a URL, a model or a GraphBuilder. Received: ${typeof source}.`,
+  );
 }
 
 declare class URL {

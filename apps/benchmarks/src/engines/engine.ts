@@ -15,8 +15,8 @@ export interface StepReport {
   readonly norm: number | null;
   /** Wall time of the whole step, in milliseconds. */
   readonly stepMs: number;
-  /** Part of it that the optimizer took, in milliseconds. */
-  readonly optimizerMs: number;
+  /** Part of it that the optimizer took, in milliseconds; null where the whole step is one run of one graph. */
+  readonly optimizerMs: number | null;
 }
 
 /** What a network says of a batch, without training. */

@@ -3,6 +3,8 @@ import type { Engine } from './engine.ts';
 
 /** Engines by name; each is loaded only when it is asked for. */
 const engines: Readonly<Record<string, () => Promise<Engine>>> = {
+  'onnxruntime-node': async () => (await import('./onnxruntime.ts')).createOnnxruntimeNodeEngine(),
+  'onnxruntime-web': async () => (await import('./onnxruntime.ts')).createOnnxruntimeWebEngine(),
   'tfjs-wasm': async () => (await import('./tfjsWasm.ts')).createTfjsWasmEngine(),
 };
 

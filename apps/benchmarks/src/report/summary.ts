@@ -16,8 +16,8 @@ export interface SummaryRow {
   readonly testAccuracy: number;
   /** Median wall time of a step, in milliseconds. */
   readonly stepMs: number;
-  /** Median part of it that the optimizer took, in milliseconds. */
-  readonly optimizerMs: number;
+  /** Median part of it that the optimizer took, in milliseconds; null if it was not apart. */
+  readonly optimizerMs: number | null;
   /** Smallest and largest effective learning rate over all steps. */
   readonly rates: readonly [low: number, high: number];
   /** Why it could not go on; null if it could. */
@@ -39,6 +39,12 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** The median of parts that were measured; null if none was, as where a step is one run of one graph. */
+function medianOfParts(parts: readonly (number | null)[]): number | null {
+  const measured = parts.filter((part) => part !== null);
+  return measured.length > 0 || parts.length === 0 ? median(measured) : null;
+}
+
 const extent = (values: readonly number[]): readonly [number, number] =>
   values.length > 0 ? [Math.min(...values), Math.max(...values)] : [Number.NaN, Number.NaN];
 
@@ -58,7 +64,7 @@ function rowOf(record: RunRecord, optimizer: OptimizerName, lines: readonly Metr
     testLoss: final?.testLoss ?? Number.NaN,
     testAccuracy: final?.testAccuracy ?? Number.NaN,
     stepMs: median(steps.map(({ stepMs }) => stepMs)),
-    optimizerMs: median(steps.map(({ optimizerMs }) => optimizerMs)),
+    optimizerMs: medianOfParts(steps.map(({ optimizerMs }) => optimizerMs)),
     rates: extent(steps.map(({ effectiveLearningRate }) => effectiveLearningRate)),
     failure: failure?.reason ?? null,
   };
@@ -101,7 +107,7 @@ export function cells(row: SummaryRow): string[] {
     percent(row.validationAccuracy),
     percent(row.testAccuracy),
     number(row.stepMs, 0),
-    number(row.optimizerMs, 1),
+    row.optimizerMs === null ? '-' : number(row.optimizerMs, 1),
     row.rates.map(rate).join(' .. '),
   ];
 }

@@ -6,27 +6,43 @@
  * other node still reads it, and on WebGPU a buffer cannot be read and written in one pass.
  */
 
-import { createOptimizer, exportState, importState, type OptimizerState, type ParameterState, setLearningRate, type StateDict } from '@vradam/core';
+import {
+  createOptimizer,
+  exportState,
+  importState,
+  type OptimizerState,
+  type ParameterState,
+  type StateDict,
+  setLearningRate,
+} from '@vradam/core';
 import { GraphBuilder, type Value } from '@vradam/onnx-autodiff';
-import { type Executable, openExecutable } from '../executable.ts';
 import { fail } from '../errors.ts';
+import { type Executable, openExecutable } from '../executable.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
 import { gradientsOf, type PlannedGraph, planGraph } from '../graphs.ts';
 import { createHostOps } from '../hostOps.ts';
-import { type NextStep, type Placeholder, scalarFeeds, StepBooks, stateInput, type TracedStep, traceStep } from '../optimizer.ts';
+import {
+  type NextStep,
+  type Placeholder,
+  StepBooks,
+  scalarFeeds,
+  stateInput,
+  type TracedStep,
+  traceStep,
+} from '../optimizer.ts';
 import { type OrtTensor, type OrtTensors, toOrt } from '../runtime.ts';
 import {
   type Cost,
   type Draw,
-  gradientName,
   type GroupReport,
+  gradientName,
   initialValues,
   type Learnt,
   lossOutput,
   nextOutput,
   numberIn,
-  shapeIn,
   type StepOutcome,
+  shapeIn,
   type Update,
   type UpdateContext,
 } from './update.ts';
@@ -44,7 +60,10 @@ const rateOutput = (i: number): string => `vradam.rate/${i}`;
 const normOutput = (i: number): string => `vradam.norm/${i}`;
 
 /** Outputs of a step. */
-function stepOutputs({ nextParameters, nextSlots, groups }: TracedStep, moving: ReadonlySet<string>): Map<string, Value> {
+function stepOutputs(
+  { nextParameters, nextSlots, groups }: TracedStep,
+  moving: ReadonlySet<string>,
+): Map<string, Value> {
   const outputs = new Map<string, Value>();
   for (const [name, value] of nextParameters) if (moving.has(name)) outputs.set(nextOutput(name), value);
   for (const [key, value] of nextSlots) outputs.set(nextOutput(stateInput(key)), value);
@@ -73,7 +92,10 @@ export class GraphUpdate implements Update {
     this.#context = context;
     const gathers = spec.transforms.some(({ kind }) => kind === 'accumulateGradients');
     if (gathers) {
-      fail('ERR_UNSUPPORTED', "update: 'graph' cannot hold accumulateGradients(). Received: an optimizer with it. Call accumulate() and optimizerStep(), or use update: 'host'.");
+      fail(
+        'ERR_UNSUPPORTED',
+        "update: 'graph' cannot hold accumulateGradients(). Received: an optimizer with it. Call accumulate() and optimizerStep(), or use update: 'host'.",
+      );
     }
     const names = [...plan.trainable];
     this.#shapes = Object.fromEntries(names.map((name) => [name, shapeIn(plan.model, name)]));
@@ -92,7 +114,9 @@ export class GraphUpdate implements Update {
   /** First values of the state: what the core makes of the parameters (averages), and zeros. */
   #initState(parameters: ReadonlyMap<string, Float32Array>): void {
     const ops = createHostOps();
-    const named = Object.entries(this.#shapes).map(([name, shape]) => [name, ops.fromArray(parameters.get(name) as Float32Array, shape)] as const);
+    const named = Object.entries(this.#shapes).map(
+      ([name, shape]) => [name, ops.fromArray(parameters.get(name) as Float32Array, shape)] as const,
+    );
     const { parameters: made } = createOptimizer(ops, this.#context.spec).init(Object.fromEntries(named));
     for (const [key, shape] of Object.entries(this.#books.slotShapes(this.#state))) {
       const [slot, name] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
@@ -106,15 +130,25 @@ export class GraphUpdate implements Update {
   }
 
   /** Adds the step to a graph, and opens it. */
-  async #open(graph: PlannedGraph, gradients: ReadonlyMap<string, Value>, loss?: Value): Promise<SteppingGraph> {
+  async #open(
+    graph: PlannedGraph,
+    gradients: ReadonlyMap<string, Value>,
+    loss?: Value,
+  ): Promise<SteppingGraph> {
     const { spec, runtime, plan } = this.#context;
     const books = new StepBooks(spec, this.#shapes, [...gradients.keys()]);
-    const parameters = new Map([...plan.trainable].map((name) => [name, graph.parameters.get(name) ?? this.#unused(graph.g, name)]));
+    const parameters = new Map(
+      [...plan.trainable].map((name) => [name, graph.parameters.get(name) ?? this.#unused(graph.g, name)]),
+    );
     const step = traceStep(graph.g, spec, parameters, gradients, this.#state);
     const outputs = stepOutputs(step, new Set(gradients.keys()));
     for (const [name, value] of graph.buffers) outputs.set(nextOutput(name), value);
     if (loss) outputs.set(lossOutput, loss);
-    const weights = new Set([...this.tensors.keys(), ...step.scalars, ...[...gradients.keys()].map(gradientName)]);
+    const weights = new Set([
+      ...this.tensors.keys(),
+      ...step.scalars,
+      ...[...gradients.keys()].map(gradientName),
+    ]);
     const onGpu = [...outputs.keys()].filter((name) => name.startsWith('vradam.next/'));
     const executable = await openExecutable(runtime, { graph, outputs, weights, onGpu });
     return { executable, books, step, moving: onGpu };
@@ -142,11 +176,23 @@ export class GraphUpdate implements Update {
   /** The step alone, on gradients that come in. */
   async #openStepping(names: readonly string[]): Promise<SteppingGraph> {
     const g = new GraphBuilder();
-    const parameters = new Map(Object.entries(this.#shapes).map(([name, shape]) => [name, g.input(name, 'float32', shape)]));
-    const gradients = new Map(names.map((name) => [name, g.input(gradientName(name), 'float32', this.#shapes[name])]));
+    const parameters = new Map(
+      Object.entries(this.#shapes).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
+    );
+    const gradients = new Map(
+      names.map((name) => [name, g.input(gradientName(name), 'float32', this.#shapes[name])]),
+    );
     const first = [...parameters.values()][0] as Value;
     const { model } = this.#context.plan;
-    const graph: PlannedGraph = { g, values: new Map(), model, lossValue: first, parameters, buffers: new Map(), masks: [] };
+    const graph: PlannedGraph = {
+      g,
+      values: new Map(),
+      model,
+      lossValue: first,
+      parameters,
+      buffers: new Map(),
+      masks: [],
+    };
     return this.#open(graph, gradients);
   }
 
@@ -159,7 +205,10 @@ export class GraphUpdate implements Update {
   }
 
   async trainStep(feeds: CheckedFeeds, draw: Draw): Promise<StepOutcome> {
-    const next = await this.#next(() => this.#ready(), () => (this.#training = undefined));
+    const next = await this.#next(
+      () => this.#ready(),
+      () => (this.#training = undefined),
+    );
     const results = await next.graph.executable.run(feeds, next.tensors, draw);
     return { ...this.#accept(next, results), loss: numberIn(results, lossOutput) };
   }
@@ -172,10 +221,16 @@ export class GraphUpdate implements Update {
     };
     const next = await this.#next(open, () => (this.#stepping = undefined));
     const given = [...gradients].map(([name, data]) => {
-      return [gradientName(name), toOrt(this.#context.runtime, 'float32', data, this.#shapes[name] as number[])] as const;
+      return [
+        gradientName(name),
+        toOrt(this.#context.runtime, 'float32', data, this.#shapes[name] as number[]),
+      ] as const;
     });
     const tensors = new Map([...next.tensors, ...given]);
-    const results = await next.graph.executable.run({ tensors: {}, sizes: {} }, tensors, { seed: 0, pass: 0 });
+    const results = await next.graph.executable.run({ tensors: {}, sizes: {} }, tensors, {
+      seed: 0,
+      pass: 0,
+    });
     return this.#accept(next, results);
   }
 
@@ -198,7 +253,9 @@ export class GraphUpdate implements Update {
     scalars: ReadonlyMap<string, number> = scalarFeeds(graph.step.scalars, books.lifted) ?? new Map(),
   ) {
     const { runtime } = this.#context;
-    const numbers = [...scalars].map(([name, value]) => [name, toOrt(runtime, 'float32', Float32Array.of(value), [])] as const);
+    const numbers = [...scalars].map(
+      ([name, value]) => [name, toOrt(runtime, 'float32', Float32Array.of(value), [])] as const,
+    );
     return { graph, books, tensors: new Map([...this.tensors, ...numbers]) };
   }
 
@@ -247,7 +304,11 @@ export class GraphUpdate implements Update {
       return new Map(pairs);
     };
     const parameters = await read(Object.keys(this.#shapes));
-    return { parameters, buffers: await read(this.#context.bufferNames), optimizer: await this.#exportState() };
+    return {
+      parameters,
+      buffers: await read(this.#context.bufferNames),
+      optimizer: await this.#exportState(),
+    };
   }
 
   /** The state as the core writes it, over arrays. */
@@ -256,18 +317,25 @@ export class GraphUpdate implements Update {
     const parameters: [string, ParameterState<Float32Array>][] = [];
     for (const [name, { slots, ...books }] of this.#state.parameters) {
       const arrays: Record<string, Float32Array> = {};
-      for (const slot of Object.keys(slots)) arrays[slot] = ops.fromArray(await this.#read(stateInput(`${slot}/${name}`)), books.shape);
+      for (const slot of Object.keys(slots))
+        arrays[slot] = ops.fromArray(await this.#read(stateInput(`${slot}/${name}`)), books.shape);
       parameters.push([name, { ...books, slots: arrays }]);
     }
-    return exportState(createOptimizer(ops, this.#context.spec), { ...this.#state, parameters: new Map(parameters) });
+    return exportState(createOptimizer(ops, this.#context.spec), {
+      ...this.#state,
+      parameters: new Map(parameters),
+    });
   }
 
   load({ parameters, buffers, optimizer }: Learnt): void {
     const ops = createHostOps();
-    const named = [...parameters].map(([name, data]) => [name, ops.fromArray(data, this.#shapes[name] as number[])] as const);
+    const named = [...parameters].map(
+      ([name, data]) => [name, ops.fromArray(data, this.#shapes[name] as number[])] as const,
+    );
     const state = importState(createOptimizer(ops, this.#context.spec), optimizer, Object.fromEntries(named));
     this.setParameters(parameters);
-    for (const [name, data] of buffers) this.#place(name, data.slice(), shapeIn(this.#context.plan.model, name));
+    for (const [name, data] of buffers)
+      this.#place(name, data.slice(), shapeIn(this.#context.plan.model, name));
     const books = [...state.parameters].map(([name, { slots, ...rest }]) => {
       const kept = Object.entries(slots).map(([slot, data]) => [slot, { shape: ops.shape(data) }] as const);
       return [name, { ...rest, slots: Object.fromEntries(kept) }] as const;
@@ -275,7 +343,8 @@ export class GraphUpdate implements Update {
     this.#state = { ...state, parameters: new Map(books) };
     for (const [key, shape] of Object.entries(this.#books.slotShapes(this.#state))) {
       const [slot, name] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
-      const data = state.parameters.get(name)?.slots[slot] ?? new Float32Array(shape.reduce((a, b) => a * b, 1));
+      const data =
+        state.parameters.get(name)?.slots[slot] ?? new Float32Array(shape.reduce((a, b) => a * b, 1));
       this.#place(stateInput(key), data, shape);
     }
   }

@@ -7,8 +7,8 @@ import {
   type NamedTensors,
   type Optimizer,
   type OptimizerState,
-  setLearningRate,
   type StepResult,
+  setLearningRate,
 } from '@vradam/core';
 import { type Executable, openExecutable } from '../executable.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
@@ -25,8 +25,8 @@ import {
   lossOutput,
   nextOutput,
   numberIn,
-  shapeIn,
   type StepOutcome,
+  shapeIn,
   type Update,
   type UpdateContext,
 } from './update.ts';
@@ -62,7 +62,10 @@ export class HostUpdate implements Update {
   }
 
   #place(name: string, data: Float32Array): void {
-    this.tensors.set(name, toOrt(this.#context.runtime, 'float32', data, shapeIn(this.#context.plan.model, name)));
+    this.tensors.set(
+      name,
+      toOrt(this.#context.runtime, 'float32', data, shapeIn(this.#context.plan.model, name)),
+    );
   }
 
   get counters(): { step: number; skippedSteps: number } {

@@ -125,7 +125,8 @@ export function numberIn(results: OrtTensors, name: string): number {
 /** First values of some initializers, as copies. */
 export function initialValues(model: Model, names: Iterable<string>): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();
-  for (const name of names) values.set(name, Float32Array.from(model.initializers.get(name)?.data as Float32Array));
+  for (const name of names)
+    values.set(name, Float32Array.from(model.initializers.get(name)?.data as Float32Array));
   return values;
 }
 

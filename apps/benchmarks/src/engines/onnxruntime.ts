@@ -1,0 +1,118 @@
+/** onnxruntime, native in Node or as WebAssembly, trained by @vradam/onnxruntime. */
+
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Value } from '@vradam/onnx-autodiff';
+import { createTrainingSession, type Feeds, type OrtModule, type TrainingSession } from '@vradam/onnxruntime';
+import type { Batch, HostTensor } from '../nn/nn.ts';
+import { lossesOutput, onnxGraph } from '../nn/onnx.ts';
+import type { Engine, Evaluation, Session, SessionOptions, Snapshot, StepReport } from './engine.ts';
+
+const toFeeds = (batch: Batch): Feeds =>
+  Object.fromEntries(
+    Object.entries(batch).map(([name, { shape, data }]) => [name, { dims: [...shape], data }]),
+  );
+
+const toRecord = (
+  values: ReadonlyMap<string, Float32Array>,
+  shapes: ReadonlyMap<string, HostTensor>,
+): Record<string, HostTensor> =>
+  Object.fromEntries(
+    [...values].map(([name, data]) => [name, { shape: (shapes.get(name) as HostTensor).shape, data }]),
+  );
+
+const toValues = (tensors: Readonly<Record<string, HostTensor>>): Map<string, Float32Array> =>
+  new Map(Object.entries(tensors).map(([name, { data }]) => [name, Float32Array.from(data)]));
+
+class OnnxruntimeSession implements Session {
+  readonly #session: TrainingSession;
+  readonly #initial: SessionOptions;
+
+  constructor(session: TrainingSession, initial: SessionOptions) {
+    this.#session = session;
+    this.#initial = initial;
+  }
+
+  async trainStep(batch: Batch): Promise<StepReport> {
+    const begin = performance.now();
+    const { loss, groups } = await this.#session.trainStep(toFeeds(batch));
+    const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
+    // forward, backward and update are one run of one graph
+    return {
+      loss,
+      learningRate,
+      effectiveLearningRate,
+      norm,
+      stepMs: performance.now() - begin,
+      optimizerMs: null,
+    };
+  }
+
+  async evaluate(batch: Batch): Promise<Evaluation> {
+    const { [lossesOutput]: losses, ...outputs } = await this.#session.run(toFeeds(batch));
+    const read = Object.entries(outputs).map(([name, { dims, data }]): [string, HostTensor] => {
+      return [name, { shape: dims, data: data as Float32Array }];
+    });
+    return { losses: losses?.data as Float32Array, outputs: Object.fromEntries(read) };
+  }
+
+  async save(): Promise<Snapshot> {
+    const { parameters, buffers, optimizer } = await this.#session.save();
+    return {
+      parameters: toRecord(parameters, this.#initial.parameters),
+      buffers: toRecord(buffers, this.#initial.buffers),
+      optimizer,
+    };
+  }
+
+  async load({ parameters, buffers, optimizer }: Snapshot): Promise<void> {
+    const { seed, passes } = await this.#session.save();
+    await this.#session.load({
+      parameters: toValues(parameters),
+      buffers: toValues(buffers),
+      optimizer,
+      seed,
+      passes,
+    });
+  }
+
+  dispose(): void {
+    void this.#session.dispose();
+  }
+}
+
+/** An engine on a module of onnxruntime; threads are the machine's cores, except in WebAssembly. */
+function createEngine(name: string, ort: OrtModule, versions: Engine['versions']): Engine {
+  return {
+    name,
+    versions,
+    async createSession(options) {
+      const session = await createTrainingSession(ort, {
+        model: onnxGraph(options.network, options),
+        loss: (g, values) => g.reduceMean(values.get(lossesOutput) as Value),
+        optimizer: options.optimizer,
+        trainable: [...options.parameters.keys()],
+      });
+      return new OnnxruntimeSession(session, options);
+    },
+  };
+}
+
+/** The native runtime. */
+export async function createOnnxruntimeNodeEngine(): Promise<Engine> {
+  const ort = await import('onnxruntime-node');
+  return createEngine('onnxruntime-node', ort, { 'onnxruntime-node': ort.env.versions.node ?? 'unknown' });
+}
+
+/** WebAssembly, on one thread. */
+export async function createOnnxruntimeWebEngine(): Promise<Engine> {
+  const ort = await import('onnxruntime-web');
+  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = pathToFileURL(`${folder}/`).href;
+  // Node's fetch does not read files
+  ort.env.wasm.wasmBinary = await readFile(join(folder, 'ort-wasm-simd-threaded.wasm'));
+  return createEngine('onnxruntime-web', ort, { 'onnxruntime-web': ort.env.versions.web ?? 'unknown' });
+}

@@ -1,0 +1,59 @@
+/** The interpreter that writes an ONNX graph. Shapes and layouts of the model are ONNX's own. */
+
+import { type Dim, GraphBuilder, tensor, type Value } from '@vradam/onnx-autodiff';
+import type { HostTensor, Network, Nn } from './nn.ts';
+
+/** Values that a network begins with. */
+export interface OnnxContext {
+  /** First values of the parameters. */
+  readonly parameters: ReadonlyMap<string, HostTensor>;
+  /** First values of the buffers. */
+  readonly buffers: ReadonlyMap<string, HostTensor>;
+}
+
+/** Output with the loss of each example. */
+export const lossesOutput = 'losses';
+
+/** The words of the model, as nodes of `g`. */
+function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value> {
+  const made = new Map<string, Value>();
+  const named = (values: ReadonlyMap<string, HostTensor>, name: string): Value => {
+    const value = values.get(name);
+    if (!value) throw new Error(`the network has no variable ${name}`);
+    const variable = made.get(name) ?? g.parameter(name, tensor('float32', value.shape, value.data));
+    made.set(name, variable);
+    return variable;
+  };
+  const nn: Nn<Value> = {
+    parameter: (name) => named(parameters, name),
+    conv2d: (x, weight, bias, { stride = 1, padding = 0 } = {}) =>
+      g.conv(x, weight, bias, { strides: [stride, stride], pads: [padding, padding, padding, padding] }),
+    batchNorm(x, name, _channels, { momentum = 0.1, epsilon = 1e-5 } = {}) {
+      const affine = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
+      const running = [named(buffers, `${name}.runningMean`), named(buffers, `${name}.runningVariance`)];
+      // training mode, as PyTorch exports a model in training; ONNX's momentum is the share of the old
+      const attributes = { epsilon, momentum: 1 - momentum, training_mode: 1 };
+      return g.ops('BatchNormalization', [x, ...affine, ...running], attributes, 3)[0] as Value;
+    },
+    relu: (x) => g.relu(x),
+    maxPool2d: (x, size) => g.maxPool(x, { kernel_shape: [size, size], strides: [size, size] }),
+    flatten: (x) => g.op('Flatten', [x], { axis: 1 }),
+    linear: (x, weight, bias) => g.gemm(x, weight, bias, { transB: 1 }),
+    crossEntropy: (logits, labels) =>
+      g.op('SoftmaxCrossEntropyLoss', [logits, labels], { reduction: 'none' }),
+  };
+  return nn;
+}
+
+/** Writes a network as a graph: its inputs with a batch of any size, its outputs, and the loss of each example. */
+export function onnxGraph(network: Network, context: OnnxContext): GraphBuilder {
+  const g = new GraphBuilder({ name: 'network' });
+  const inputs = Object.entries(network.inputs).map(([name, { shape, dtype }]) => {
+    const dims: Dim[] = ['batch', ...shape];
+    return [name, g.input(name, dtype === 'int32' ? 'int64' : 'float32', dims)] as const;
+  });
+  const { loss, outputs } = network.run(onnxNn(g, context), Object.fromEntries(inputs));
+  for (const [name, value] of Object.entries(outputs)) g.output(name, value);
+  g.output(lossesOutput, loss);
+  return g;
+}
