@@ -3,6 +3,7 @@ export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
 export type { BatchNormMode } from './graphs.ts';
 export { createLazyOps, type LazyOps, type LazyTensor } from './lazyOps.ts';
 export type { Trainable, TrainingSessionOptions, UpdatePlacement } from './options.ts';
+export type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
 export {
   type ExecutionProvider,
   type OrtModule,
@@ -13,14 +14,6 @@ export {
   type Runtime,
   type RuntimeOptions,
 } from './runtime.ts';
-export {
-  createTrainingSession,
-  type EvalResult,
-  type GradientResult,
-  type HostTensor,
-  type SessionStats,
-  TrainingSession,
-  type TrainResult,
-} from './session.ts';
+export { createTrainingSession, TrainingSession } from './session.ts';
 export type { ModelSource } from './source.ts';
 export type { GroupReport, Learnt } from './update/update.ts';

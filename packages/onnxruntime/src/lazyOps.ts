@@ -7,7 +7,14 @@ import type { Scalar, TensorOps } from '@vradam/core';
 import { buildModel, encodeModel, GraphBuilder, type Value } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
 import { createGraphOps } from './ops.ts';
-import { type OpenModel, type OrtTensors, openModel, type Runtime, toOrt } from './runtime.ts';
+import {
+  type OpenModel,
+  type OrtTensor,
+  type OrtTensors,
+  openModel,
+  type Runtime,
+  toOrt,
+} from './runtime.ts';
 
 /** What a tensor holds: a value of a graph being written, its numbers once that has run, or both. */
 interface Cell {
@@ -138,7 +145,7 @@ class LazyGraph {
     this.#inputs = new Map();
     const results = await this.#execute(encodeModel(model), Object.fromEntries(feeds));
     wanted.forEach((cell, i) => {
-      cell.data = (results[`result.${i}`]?.data as Float32Array).slice();
+      cell.data = ((results[`result.${i}`] as OrtTensor).data as Float32Array).slice();
     });
   }
 

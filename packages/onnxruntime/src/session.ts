@@ -1,19 +1,14 @@
 /** Training on onnxruntime. */
 
-import {
-  backward,
-  buildModel,
-  encodeModel,
-  type Model,
-  type Tensor,
-  type Value,
-} from '@vradam/onnx-autodiff';
+import { buildModel, encodeModel, type Model, type Tensor } from '@vradam/onnx-autodiff';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';
 import { fail, show } from './errors.ts';
-import { type Executable, openExecutable } from './executable.ts';
+import type { Executable } from './executable.ts';
 import type { Feeds } from './feeds.ts';
-import { type GraphPlan, gradientsOf, planGraph } from './graphs.ts';
+import { type GraphPlan, planGraph } from './graphs.ts';
+import { type Kind, openKind, vectorName } from './kinds.ts';
 import { checkOptions, placementOf, type TrainingSessionOptions } from './options.ts';
+import type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
 import { type OrtModule, type OrtTensor, openRuntime, type Runtime, toOrt } from './runtime.ts';
 import { readModel } from './source.ts';
 import { GraphUpdate } from './update/graph.ts';
@@ -22,7 +17,6 @@ import {
   type Draw,
   type GroupReport,
   gradientName,
-  gradientOutputs,
   lossOutput,
   nextOutput,
   numberIn,
@@ -32,64 +26,6 @@ import {
   type UpdateContext,
 } from './update/update.ts';
 
-/** Numbers with a shape. */
-export interface HostTensor {
-  /** Shape. */
-  readonly dims: readonly number[];
-  /** Elements, row-major. The caller's. */
-  readonly data: Float32Array;
-}
-
-/** What a training step did. */
-export interface TrainResult {
-  /** Loss of the batch, before the step. */
-  readonly loss: number;
-  /** Steps taken so far, this one included. */
-  readonly step: number;
-  /** True if a non-finite gradient was skipped, or is still being accumulated, so that nothing moved. */
-  readonly skipped: boolean;
-  /** What the optimizer did, for each group of parameters; empty if nothing moved. */
-  readonly groups: readonly GroupReport[];
-}
-
-/** What an evaluation found. */
-export interface EvalResult {
-  /** Loss of the batch. */
-  readonly loss: number;
-  /** Outputs of the model by name, as tensors of onnxruntime. */
-  readonly outputs: Readonly<Record<string, OrtTensor>>;
-}
-
-/** Loss and gradients of a batch. */
-export interface GradientResult {
-  /** Loss of the batch. */
-  readonly loss: number;
-  /** Gradient by each parameter that the loss depends on. */
-  readonly gradients: Readonly<Record<string, HostTensor>>;
-}
-
-/** A session's facts and the last step's numbers. */
-export interface SessionStats {
-  /** Where the optimizer runs. */
-  readonly update: 'host' | 'graph';
-  /** Runtime and its version. */
-  readonly runtime: string;
-  /** Steps taken. */
-  readonly step: number;
-  /** Steps skipped because of non-finite gradients. */
-  readonly skippedSteps: number;
-  /** Trained elements. */
-  readonly parameterCount: number;
-  /** What the optimizer did in the last step. */
-  readonly groups: readonly GroupReport[];
-  /** Nodes of the training graph; 0 before the first step. */
-  readonly nodes: number;
-  /** Milliseconds to build the training graph. */
-  readonly buildMs: number;
-  /** Milliseconds that onnxruntime took to make a session of it. */
-  readonly createMs: number;
-}
-
 /** Everything a session consists of. */
 interface SessionParts {
   readonly runtime: Runtime;
@@ -98,8 +34,6 @@ interface SessionParts {
   readonly context: UpdateContext;
   readonly seed: number;
 }
-
-type Kind = 'eval' | 'run' | 'gradients' | 'hessian';
 
 /** A model in training. Made by {@link createTrainingSession}. */
 export class TrainingSession {
@@ -146,33 +80,9 @@ export class TrainingSession {
     return known;
   }
 
-  async #open(kind: Kind): Promise<Executable> {
+  #open(kind: Kind): Promise<Executable> {
     const { plan, runtime, update } = this.#parts;
-    const graph = planGraph(plan, kind === 'eval' || kind === 'run' ? 'eval' : 'train', kind !== 'run');
-    const weights = new Set(update.tensors.keys());
-    if (kind === 'run') return openExecutable(runtime, { graph, outputs: graph.g.outputs, weights });
-    if (kind === 'eval') {
-      const outputs = new Map([...graph.g.outputs, [lossOutput, graph.lossValue]]);
-      return openExecutable(runtime, { graph, outputs, weights });
-    }
-    const gradients = gradientsOf(graph);
-    if (kind === 'gradients') {
-      return openExecutable(runtime, { graph, outputs: gradientOutputs(graph, gradients), weights });
-    }
-    const { g, parameters } = graph;
-    const terms = [...gradients].map(([name, gradient]) => {
-      const vector = g.input(vectorName(name), 'float32', parameters.get(name)?.shape);
-      weights.add(vector.name);
-      return g.reduceSum(g.mul(gradient, vector));
-    });
-    const names = [...parameters.keys()];
-    const products = backward(g, g.sum(terms), [...parameters.values()]);
-    const outputs = new Map(
-      products.flatMap((product, i) =>
-        product ? [[gradientName(names[i] as string), product] as const] : [],
-      ),
-    );
-    return openExecutable(runtime, { graph, outputs, weights });
+    return openKind(kind, plan, runtime, new Set(update.tensors.keys()));
   }
 
   /**
@@ -421,8 +331,6 @@ export class TrainingSession {
     });
   }
 }
-
-const vectorName = (name: string): string => `vradam.vector/${name}`;
 
 /** The gradients among the outputs of a run. */
 function gradientsIn(results: Readonly<Record<string, OrtTensor>>): Record<string, HostTensor> {

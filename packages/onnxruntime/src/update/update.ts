@@ -119,7 +119,7 @@ export function gradientOutputs(
 
 /** The first number of an output. */
 export function numberIn(results: OrtTensors, name: string): number {
-  return Number((results[name]?.data as ArrayLike<number>)[0]);
+  return Number(((results[name] as OrtTensor).data as ArrayLike<number>)[0]);
 }
 
 /** First values of some initializers, as copies. */

@@ -1,0 +1,48 @@
+/** The graphs of a session besides that of its training step, each made when it is first needed. */
+
+import { backward, type Value } from '@vradam/onnx-autodiff';
+import { type Executable, openExecutable } from './executable.ts';
+import { type GraphPlan, gradientsOf, type PlannedGraph, planGraph } from './graphs.ts';
+import type { Runtime } from './runtime.ts';
+import { gradientName, gradientOutputs, lossOutput } from './update/update.ts';
+
+/** What a graph is for. */
+export type Kind = 'eval' | 'run' | 'gradients' | 'hessian';
+
+/** Input for the vector that a Hessian is multiplied with. */
+export const vectorName = (name: string): string => `vradam.vector/${name}`;
+
+/** Products of the Hessian with a vector: the gradient of `sum g v`. */
+function hessianOutputs(graph: PlannedGraph, weights: Set<string>): Map<string, Value> {
+  const { g, parameters } = graph;
+  const terms = [...gradientsOf(graph)].map(([name, gradient]) => {
+    const vector = g.input(vectorName(name), 'float32', parameters.get(name)?.shape);
+    weights.add(vector.name);
+    return g.reduceSum(g.mul(gradient, vector));
+  });
+  const products = backward(g, g.sum(terms), [...parameters.values()]);
+  const outputs = new Map<string, Value>();
+  [...parameters.keys()].forEach((name, i) => {
+    const product = products[i];
+    if (product) outputs.set(gradientName(name), product);
+  });
+  return outputs;
+}
+
+function outputsOf(kind: Kind, graph: PlannedGraph, weights: Set<string>): ReadonlyMap<string, Value> {
+  if (kind === 'run') return graph.g.outputs;
+  if (kind === 'eval') return new Map([...graph.g.outputs, [lossOutput, graph.lossValue]]);
+  return kind === 'gradients' ? gradientOutputs(graph, gradientsOf(graph)) : hessianOutputs(graph, weights);
+}
+
+/** Builds a graph and opens it. */
+export function openKind(
+  kind: Kind,
+  plan: GraphPlan,
+  runtime: Runtime,
+  weights: Set<string>,
+): Promise<Executable> {
+  const mode = kind === 'eval' || kind === 'run' ? 'eval' : 'train';
+  const graph = planGraph(plan, mode, kind !== 'run');
+  return openExecutable(runtime, { graph, outputs: outputsOf(kind, graph, weights), weights });
+}
