@@ -3,6 +3,7 @@
 import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
 import { addDataCommand } from './commands/data.ts';
+import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStepCommand } from './commands/step.ts';
 
@@ -12,6 +13,7 @@ const program = new Command('vradam-bench').description(
 addRunCommand(program);
 addDataCommand(program);
 addStepCommand(program);
+addOnnxruntimeCommand(program);
 
 try {
   await program.parseAsync();

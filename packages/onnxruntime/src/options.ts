@@ -1,7 +1,13 @@
 /** Options of a session, checked once. */
 
 import type { OptimizerSpec } from '@vradam/core';
-import type { ExternalData, Loss, Model, OperatorTable } from '@vradam/onnx-autodiff';
+import {
+  type ExternalData,
+  GraphBuilder,
+  type Loss,
+  type Model,
+  type OperatorTable,
+} from '@vradam/onnx-autodiff';
 import { fail, show } from './errors.ts';
 import { type BatchNormMode, defaultTrainable, runningStatistics } from './graphs.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';
@@ -21,7 +27,7 @@ export interface TrainingSessionOptions extends RuntimeOptions {
   readonly loss: string | Loss;
   /** The optimizer: `vradam()`, `adamw()`, ... with any transforms. */
   readonly optimizer: OptimizerSpec;
-  /** Default: all float initializers with an axis, except running statistics. */
+  /** Default: all float initializers with an axis, except running statistics; of a GraphBuilder, its parameters. */
   readonly trainable?: Trainable;
   /**
    * Where the optimizer runs. Default `'auto'`: in the graph on WebGPU and on native CPUs, on the host in WebAssembly,
@@ -66,9 +72,14 @@ function oneOf<T extends string>(name: string, value: T, choices: readonly T[]):
 }
 
 /** Names that a rule chooses among the float initializers. */
-export function choose(trainable: Trainable | undefined, model: Model): string[] {
-  const candidates = defaultTrainable(model);
-  if (trainable === undefined) return candidates;
+export function choose({ trainable, model: source }: TrainingSessionOptions, model: Model): string[] {
+  if (trainable === undefined) {
+    const candidates = defaultTrainable(model);
+    // a builder knows its parameters from its constants, which a file does not
+    return source instanceof GraphBuilder
+      ? candidates.filter((name) => source.parameters.has(name))
+      : candidates;
+  }
   const statistics = runningStatistics(model);
   const floats = [...model.initializers]
     .filter(([name, { dtype }]) => dtype === 'float32' && !statistics.has(name))
@@ -110,7 +121,7 @@ export function checkOptions(options: TrainingSessionOptions, model: Model): Che
       'ERR_OPTION_TYPE',
       `loss must be the name of an output or a loss such as crossEntropy(). Received: ${typeof loss}.`,
     );
-  const trainable = new Set(choose(options.trainable, model));
+  const trainable = new Set(choose(options, model));
   if (trainable.size === 0)
     fail(
       'ERR_PARAMETER_UNKNOWN',
