@@ -72,14 +72,8 @@ function oneOf<T extends string>(name: string, value: T, choices: readonly T[]):
 }
 
 /** Names that a rule chooses among the float initializers. */
-export function choose({ trainable, model: source }: TrainingSessionOptions, model: Model): string[] {
-  if (trainable === undefined) {
-    const candidates = defaultTrainable(model);
-    // a builder knows its parameters from its constants, which a file does not
-    return source instanceof GraphBuilder
-      ? candidates.filter((name) => source.parameters.has(name))
-      : candidates;
-  }
+export function choose(trainable: Trainable | undefined, model: Model): string[] {
+  if (trainable === undefined) return defaultTrainable(model);
   const statistics = runningStatistics(model);
   const floats = [...model.initializers]
     .filter(([name, { dtype }]) => dtype === 'float32' && !statistics.has(name))
@@ -98,6 +92,11 @@ export function choose({ trainable, model: source }: TrainingSessionOptions, mod
       `trainable must name float initializers. Received: ${show(unknown)}. There are: ${floats.slice(0, 20).join(', ')}.`,
     );
   return [...(trainable as readonly string[])];
+}
+
+/** What a builder knows and a file does not: which constants are parameters. */
+function parametersOf(source: ModelSource): Trainable | undefined {
+  return source instanceof GraphBuilder ? (name) => source.parameters.has(name) : undefined;
 }
 
 /** Checks the options that concern the model. Throws `ERR_OPTION_*`, `ERR_PARAMETER_UNKNOWN`. */
@@ -121,7 +120,7 @@ export function checkOptions(options: TrainingSessionOptions, model: Model): Che
       'ERR_OPTION_TYPE',
       `loss must be the name of an output or a loss such as crossEntropy(). Received: ${typeof loss}.`,
     );
-  const trainable = new Set(choose(options, model));
+  const trainable = new Set(choose(options.trainable ?? parametersOf(options.model), model));
   if (trainable.size === 0)
     fail(
       'ERR_PARAMETER_UNKNOWN',
