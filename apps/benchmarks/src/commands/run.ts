@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
-import { engineNames } from '../engines/index.ts';
+import { defaultEngine, engineNames } from '../engines/index.ts';
 import { summarizeRun } from '../report/summary.ts';
 import { type ProgressView, progressView, terminalTable } from '../report/terminal.ts';
 import type { RunFolder } from '../run/records.ts';
@@ -113,7 +113,7 @@ export function addRunCommand(program: Command): void {
     .description('train a task with several optimizers: same seed, same weights, same batches')
     .argument('[task]', 'task', tasks[0]?.name)
     .addOption(new Option('--preset <name>', 'size').choices(presetNames).default('quick'))
-    .addOption(new Option('--engine <name>', 'engine').choices(engineNames).default(engineNames[0]))
+    .addOption(new Option('--engine <name>', 'engine').choices(engineNames).default(defaultEngine))
     .option('--optimizer <names>', 'optimizers, separated by commas', optimizerList, [...optimizerNames])
     .option('--seed <n>', 'seed of weights, batches and augmentation', wholeNumber(0), 0)
     .addOption(

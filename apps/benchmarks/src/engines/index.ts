@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { benchmarkError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 
@@ -10,6 +11,19 @@ const engines: Readonly<Record<string, () => Promise<Engine>>> = {
 
 /** Names of the engines. */
 export const engineNames: readonly string[] = Object.keys(engines);
+
+/** True unless a package cannot be found: a native one may be left out of an installation. */
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The fastest engine that is installed. */
+export const defaultEngine: string = isInstalled('onnxruntime-node') ? 'onnxruntime-node' : 'tfjs-wasm';
 
 /** Starts an engine. */
 export async function startEngine(name: string): Promise<Engine> {
