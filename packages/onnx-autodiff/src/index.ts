@@ -3,6 +3,7 @@ export {
   type GradientModel,
   type GradientOptions,
   gradients,
+  lossOf,
   trainableNames,
 } from './gradients.ts';
 export {

@@ -59,8 +59,14 @@ export function crossEntropy({
 }: CrossEntropyOptions = {}): Loss {
   return (g, values) => {
     const scores = named(values, logits);
-    const [n, , ...rest] = g.knownShape(scores);
-    const target = inputLike(g, values, labels, 'int64', [n as number, ...rest]);
+    const [n, classes, ...rest] = g.knownShape(scores);
+    if (n === undefined || classes === undefined) {
+      fail(
+        'ERR_SHAPE_MISMATCH',
+        `crossEntropy: logits must be [N, C] or [N, C, ...]. Received: ${JSON.stringify(logits)} of shape [${scores.shape}].`,
+      );
+    }
+    const target = inputLike(g, values, labels, 'int64', [n, ...rest]);
     return g.op('SoftmaxCrossEntropyLoss', [scores, target], { reduction, ignore_index: ignoreIndex });
   };
 }
@@ -80,7 +86,8 @@ function betweenTarget(
   each: (g: GraphBuilder, x: Value, y: Value) => Value,
 ): Loss {
   return (g, values) => {
-    const x = output === undefined ? ([...g.outputs.values()][0] as Value) : named(values, output);
+    const first = [...g.outputs.keys()][0];
+    const x = named(values, output ?? first ?? '');
     const y = inputLike(g, values, target, x.dtype ?? 'float32', x.shape);
     const losses = each(g, x, y);
     return reduction === 'mean' ? g.reduceMean(losses) : g.reduceSum(losses);

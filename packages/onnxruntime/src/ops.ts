@@ -29,11 +29,27 @@ function scalarOps(g: GraphBuilder, lift: Lift): ScalarOps<Value> {
   };
 }
 
-/** `sum |x|^power`. */
+/** The largest divisor up to the square root; 1 for a prime. */
+function divisorOf(size: number): number {
+  let divisor = Math.floor(Math.sqrt(size));
+  while (size % divisor !== 0) divisor--;
+  return divisor;
+}
+
+const powerOf = (g: GraphBuilder, x: Value, power: number): Value => (power === 1 ? x : g.pow(x, power));
+
+/** Elements that onnxruntime adds up in one go; in WebAssembly a float32 sum of a million is off by 4e-4. */
+const largestSum = 4096;
+
+/** `sum |x|^power`; many elements by rows first, which keeps the rounding of a sum near that of a row. */
 function sumPower(g: GraphBuilder, x: Value, power: number): Value {
-  if (power === 2) return g.op('ReduceSumSquare', [x], { keepdims: 0 });
-  const magnitude = g.abs(x);
-  return g.reduceSum(power === 1 ? magnitude : g.pow(magnitude, power));
+  // the shape is unknown where gradients come as a sequence
+  const size = ((x.shape ?? []) as readonly number[]).reduce((a, b) => a * b, 1);
+  const isLarge = size > largestSum;
+  if (power === 2 && !isLarge) return g.op('ReduceSumSquare', [x], { keepdims: 0 });
+  // onnxruntime squares rows more slowly than it multiplies and adds them
+  const terms = power === 2 ? g.mul(x, x) : powerOf(g, g.abs(x), power);
+  return g.reduceSum(isLarge ? g.reduceSum(g.reshape(terms, [divisorOf(size), -1]), [1]) : terms);
 }
 
 const notYet = (): never =>

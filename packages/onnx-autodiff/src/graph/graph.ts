@@ -7,8 +7,10 @@
  */
 
 import { fail } from '../errors.ts';
+import { isStatic } from '../model/dims.ts';
 import type { Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
 import { bytesPerElement, numbersOf, sizeOf, tensor } from '../model/tensors.ts';
+import { checkInputs } from '../operators/arity.ts';
 import { findOperator } from '../operators/index.ts';
 import type { Call, OperatorTable, TypeInfo } from '../operators/operator.ts';
 import type { GraphBuilder } from './builder.ts';
@@ -29,8 +31,10 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Integer tensors up to this size are followed while building; constants up to this size are shared. */
 const smallSize = 1024;
+/** No tensor has more axes than this. */
+const mostAxes = 256;
 /** Operators that give something else each time. */
-const random = /^(Random|Bernoulli|Multinomial)/;
+const random = /^(Random|Bernoulli|Multinomial|Dropout)/;
 
 /** Options of {@link Graph.node}. */
 export interface NodeOptions {
@@ -62,6 +66,7 @@ export class Graph {
   readonly parameters: Map<string, Value> = new Map();
 
   readonly #names = new Set<string>();
+  readonly #suffixes = new Map<string, number>();
   readonly #known = new Map<string, readonly Value[]>();
   #values = 0;
   #fresh = 0;
@@ -78,7 +83,9 @@ export class Graph {
   /** A name that nothing has yet, as close to `wanted` as possible. */
   uniqueName(wanted: string): string {
     let name = wanted;
-    for (let i = 1; name === '' || this.#names.has(name); i++) name = `${wanted}_${i}`;
+    let suffix = this.#suffixes.get(wanted) ?? 0;
+    while (name === '' || this.#names.has(name)) name = `${wanted}_${++suffix}`;
+    if (suffix > 0) this.#suffixes.set(wanted, suffix);
     this.#names.add(name);
     return name;
   }
@@ -89,6 +96,7 @@ export class Graph {
   }
 
   #value(type: Partial<Mutable<Value>> & { name: string }): Value {
+    checkShape(type);
     const blank = {
       dtype: undefined,
       shape: undefined,
@@ -156,6 +164,8 @@ export class Graph {
     attributes: Attributes = {},
     { outputs: outputCount = 1, names = [], declared = [], domain = '' }: NodeOptions = {},
   ): readonly Value[] {
+    const operator = findOperator(this.operators, domain, op);
+    if (operator && domain === '') checkInputs(op, inputs);
     const simple = domain === '' && simplify(this as unknown as GraphBuilder, op, inputs, attributes);
     if (simple) return [simple];
     const key = `${domain}.${op}(${inputs.map((input) => input?.id ?? '')})${outputCount}${JSON.stringify(attributes, attributeText)}`;
@@ -170,7 +180,7 @@ export class Graph {
       opset: this.opset,
       fresh: () => this.freshDim(),
     };
-    const inferred = findOperator(this.operators, domain, op)?.infer(call) ?? [];
+    const inferred = operator?.infer(call) ?? [];
     const types = Array.from({ length: outputCount }, (_, i) => mergeTypes(inferred[i], declared[i]));
     const folded = types.map((type) => this.#fold(type));
     if (folded.every((value) => value !== undefined)) {
@@ -217,9 +227,22 @@ export class Graph {
   /** An integer result that is known as a whole becomes a constant. */
   #fold({ dtype, shape, ints }: TypeInfo): Value | undefined {
     if (!ints || !dtype || !/^(int64|int32|bool)$/.test(dtype) || ints.length > smallSize) return undefined;
+    if (!isStatic(shape) || sizeOf(shape) !== ints.length) return undefined;
     if (!ints.every((value) => Number.isSafeInteger(value))) return undefined;
-    return this.constantTensor(tensor(dtype, shape as readonly number[], ints as readonly number[]));
+    return this.constantTensor(tensor(dtype, shape, ints as readonly number[]));
   }
+}
+
+/** Throws if a shape is none: files may say anything, and so may arithmetic on what they say. */
+function checkShape({ name, shape = [] }: Partial<Value>): void {
+  if (shape.length > mostAxes)
+    fail(
+      'ERR_LIMIT',
+      `${JSON.stringify(name)} must have at most ${mostAxes} axes. Received: ${shape.length}.`,
+    );
+  const wrong = shape.find((dim) => typeof dim === 'number' && !(Number.isSafeInteger(dim) && dim >= 0));
+  if (wrong !== undefined)
+    fail('ERR_SHAPE_MISMATCH', `${JSON.stringify(name)} must have sizes of at least 0. Received: ${wrong}.`);
 }
 
 /** Tells -0 from 0, which `join` does not. */
@@ -233,6 +256,8 @@ function signs({ dtype, data }: Tensor): string {
 /** Text of an attribute for comparing; tensors by their numbers. */
 function attributeText(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`;
+  // JSON has neither NaN nor Infinity
+  if (typeof value === 'number' && !Number.isFinite(value)) return `${value}`;
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}:${value}`;
   return value;
 }

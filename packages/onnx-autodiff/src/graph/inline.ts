@@ -3,8 +3,10 @@
 import { fail } from '../errors.ts';
 import type { Attribute, Attributes, FunctionSpec, Model, NodeSpec } from '../model/model.ts';
 
-/** Nodes that a file may unfold to; beyond that it is not a model but an attack. */
-const limit = 1_000_000;
+/** Nodes and calls that a file may unfold to; beyond that it is not a model but an attack. */
+const limit = 200_000;
+/** Functions that may call one another in a row. */
+const deepest = 200;
 
 /** Attributes of a body's node, with those of the call in the place of references. */
 function bind(attributes: Attributes, given: Attributes): Attributes {
@@ -29,13 +31,15 @@ export function inlineFunctions({ nodes, functions }: Model): readonly NodeSpec[
   const unfold = (node: NodeSpec, within: readonly string[]): void => {
     const key = `${node.domain}.${node.op}`;
     const body = byName.get(key);
+    if (Math.max(flat.length, calls) >= limit)
+      fail('ERR_LIMIT', `functions must unfold to fewer than ${limit} nodes and calls. Received: more.`);
     if (!body) {
       flat.push(node);
-      if (flat.length > limit)
-        fail('ERR_LIMIT', `functions must unfold to at most ${limit} nodes. Received: more.`);
       return;
     }
     if (within.includes(key)) fail('ERR_MODEL_INVALID', `a function must not call itself. Received: ${key}.`);
+    if (within.length >= deepest)
+      fail('ERR_LIMIT', `at most ${deepest} functions may call one another in a row. Received: more.`);
     for (const inner of instantiate(body, node, ++calls)) unfold(inner, [...within, key]);
   };
   for (const node of nodes) unfold(node, []);

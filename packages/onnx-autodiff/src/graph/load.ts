@@ -79,7 +79,7 @@ export function loadGraph(
     const inputs = node.inputs.map((name) => (name === '' ? undefined : (values.get(name) as Value)));
     const outputs = replace?.(g, node, inputs) ?? place(g, node, inputs, model.opset, declared);
     node.outputs.forEach((name, i) => {
-      if (name !== '') values.set(name, outputs[i] as Value);
+      if (name !== '') values.set(name, outputs[i] ?? tooMany(node, outputs.length));
     });
   }
   for (const { name } of model.outputs) {
@@ -93,6 +93,13 @@ export function loadGraph(
     );
   }
   return { g, values, model };
+}
+
+function tooMany({ op, name, outputs }: NodeSpec, given: number): never {
+  fail(
+    'ERR_MODEL_INVALID',
+    `${op} ${JSON.stringify(name)} has ${given} outputs. Received: names for ${outputs.length}.`,
+  );
 }
 
 /** Puts one node of a file into a graph. */
@@ -114,6 +121,7 @@ function place(
   if (op === 'Constant' && domain === '') return [constantOf(g, spec)];
   const call = { op, inputs, attributes, outputCount: outputs.length, opset, fresh: () => g.freshDim() };
   const upgraded = findOperator(g.operators, domain, op)?.upgrade?.(g, call, opset) ?? call;
+  if (!('op' in upgraded)) return upgraded;
   return g.node(upgraded.op, upgraded.inputs, upgraded.attributes, {
     outputs: outputs.length,
     names: outputs,
@@ -205,7 +213,13 @@ export function buildModel(g: GraphBuilder, options: BuildOptions = {}): Model {
         domain,
         name,
         inputs: trimmed(node.inputs).map(nameOf),
-        outputs: node.outputs.map((value) => names.get(value) ?? ''),
+        // a first output must have a name even where only the others are used
+        outputs: trimmed(
+          node.outputs.map(
+            (value, i) =>
+              names.get(value) ?? (i === 0 || needAllOutputs.has(op) ? g.uniqueName(value.name) : undefined),
+          ),
+        ).map((output) => output ?? ''),
         attributes,
       })),
       ...copies,
@@ -236,9 +250,12 @@ function nameValues(
   return names;
 }
 
-/** Without inputs left out at the end. */
-function trimmed(inputs: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
-  return inputs.slice(0, inputs.findLastIndex((value) => value !== undefined) + 1);
+/** Operators of which onnxruntime needs all outputs named, whether they are used or not. */
+const needAllOutputs = new Set(['Split', 'BatchNormalization']);
+
+/** Without those left out at the end: onnxruntime 1.19 takes a last output without a name for one that is wanted. */
+function trimmed<T>(list: readonly (T | undefined)[]): readonly (T | undefined)[] {
+  return list.slice(0, list.findLastIndex((value) => value !== undefined) + 1);
 }
 
 function otherOpsets(nodes: readonly Node[], like: Model | undefined): Record<string, number> {

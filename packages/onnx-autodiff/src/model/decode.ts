@@ -188,12 +188,14 @@ function readModel(proto: ModelProto, context: Context): Model {
  * Reads an ONNX model.
  *
  * @param bytes - the file.
- * @throws VRAdamError `ERR_FILE_FORMAT` whatever the bytes may be.
+ * @throws VRAdamError `ERR_FILE_FORMAT` whatever the bytes may be, `ERR_OPTION_TYPE` if they are none.
  */
 export function decodeModel(
   bytes: Uint8Array,
   { externalData, keepPrecision = false }: DecodeOptions = {},
 ): Model {
+  if (!(bytes instanceof Uint8Array))
+    fail('ERR_OPTION_TYPE', `decodeModel: bytes must be a Uint8Array. Received: ${typeof bytes}.`);
   try {
     const proto = fromBinary(ModelProtoSchema, bytes);
     return readModel(proto, { external: externalData, convert: !keepPrecision, converted: [] });

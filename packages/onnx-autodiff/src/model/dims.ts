@@ -12,10 +12,38 @@ import type { Dim, Shape } from './model.ts';
 type Polynomial = ReadonlyMap<string, number>;
 
 const plain = /^[A-Za-z_][\w.]*$/;
+/** Longer expressions, and those of more terms, are given a short name: files must not make them grow without end. */
+const [longest, mostTerms] = [1024, 16];
 
-/** A name as it may stand in an expression: anything but an identifier is put in braces. */
+/** 53 bits that tell texts apart: cyrb53, without a claim to withstand forgery. */
+function hash(text: string): string {
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let i = 0; i < text.length; i++) {
+    a = Math.imul(a ^ text.charCodeAt(i), 2654435761);
+    b = Math.imul(b ^ text.charCodeAt(i), 1597334677);
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+  return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
+}
+
+/** A short name for a long expression: equal ones have equal names. */
+const shortName = (text: string): string => `size_${hash(text)}`;
+
+/** A name as it may stand in an expression: anything but an identifier is put in braces. Expressions stay what they are. */
 export function symbol(name: string): string {
-  return plain.test(name) ? name : `{${name.replace(/[{}]/g, '|')}}`;
+  if (name.length > longest) return shortName(name);
+  return plain.test(name) || isCanonical(name) ? name : `{${name.replace(/[{}]/g, '|')}}`;
+}
+
+const atom = /^(?:[A-Za-z_][\w.]*|\{[^{}]*\})$/;
+
+/** True for what {@link format} writes: files of this package hold such texts. */
+function isCanonical(text: string): boolean {
+  const isTerm = ([first = '', ...rest]: string[]): boolean =>
+    (atom.test(first) || /^-?[1-9]\d*$/.test(first)) && rest.every((factor) => atom.test(factor));
+  const terms = split(text, ' + ').map((term) => split(term, '*'));
+  return terms.every(isTerm) && format(parse(text)) === text;
 }
 
 /** Splits at a separator outside braces. */
@@ -37,8 +65,9 @@ function parse(dim: Dim): Polynomial {
   if (typeof dim === 'number') return new Map(dim === 0 ? [] : [['', dim]]);
   const terms = split(dim, ' + ').map((term): [string, number] => {
     const factors = split(term, '*');
-    const leading = Number(factors[0]);
-    return Number.isNaN(leading) ? [term, 1] : [factors.slice(1).join('*'), leading];
+    // no name begins like a number, not even Infinity
+    const leading = /^-?\d/.test(term) ? Number(factors[0]) : undefined;
+    return leading === undefined ? [term, 1] : [factors.slice(1).join('*'), leading];
   });
   return new Map(terms);
 }
@@ -51,10 +80,12 @@ function format(polynomial: Polynomial): Dim {
   const text = ([monomial, c]: [string, number]) =>
     monomial === '' ? `${c}` : c === 1 ? monomial : `${c}*${monomial}`;
   // the constant comes last
-  return terms
+  const whole = terms
     .sort(([a], [b]) => (a === '' ? 1 : b === '' ? -1 : a < b ? -1 : 1))
     .map(text)
     .join(' + ');
+  const isSafe = terms.every(([, c]) => Number.isSafeInteger(c));
+  return isSafe && terms.length <= mostTerms && whole.length <= longest ? whole : shortName(whole);
 }
 
 function multiplyMonomials(a: string, b: string): string {
@@ -72,7 +103,8 @@ export function addDims(a: Dim, b: Dim): Dim {
 
 /** `a b`. */
 export function mulDims(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  // + 0 makes -0 a plain 0
+  if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   const product = new Map<string, number>();
   for (const [m, c] of parse(a)) {
     for (const [n, d] of parse(b)) {
@@ -114,17 +146,35 @@ export function exactQuotient(a: Dim, b: Dim): Dim | undefined {
   return format(quotient);
 }
 
-/** `floor(a / b)`. */
+/** `floor(a / b)`: what divides by a number leaves the floor, so that `floor((2 n + 1) / 2)` is n. */
 export function floorDiv(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return Math.floor(a / b);
-  return exactQuotient(a, b) ?? symbol(`floor((${a}) / (${b}))`);
+  const exact = exactQuotient(a, b);
+  if (exact !== undefined || typeof b === 'string' || b <= 0)
+    return exact ?? symbol(`floor((${a}) / (${b}))`);
+  const [whole, rest] = [new Map<string, number>(), new Map<string, number>()];
+  for (const [monomial, c] of parse(a)) {
+    const quotient = monomial === '' || c % b === 0 ? Math.floor(c / b) : 0;
+    whole.set(monomial, quotient);
+    rest.set(monomial, c - quotient * b);
+  }
+  const remainder = format(rest);
+  return addDims(format(whole), typeof remainder === 'number' ? 0 : symbol(`floor((${remainder}) / (${b}))`));
 }
 
 /** `ceil(a / b)`. */
 export function ceilDiv(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return Math.ceil(a / b);
+  if (typeof a === 'number' && typeof b === 'number') return Math.ceil(a / b) + 0;
+  // one spelling for both roundings
+  if (typeof b === 'number' && b > 0) return floorDiv(addDims(a, b - 1), b);
   return exactQuotient(a, b) ?? symbol(`ceil((${a}) / (${b}))`);
 }
+
+/** True if a dimension is below 0 whatever its names stand for (sizes of at least 1). */
+export const isNegative = (dim: Dim): boolean => {
+  const coefficients = [...parse(dim).values()];
+  return coefficients.length > 0 && coefficients.every((coefficient) => coefficient < 0);
+};
 
 /** Product of all dimensions; 1 for a scalar. */
 export function product(shape: Shape): Dim {

@@ -27,11 +27,17 @@ import { encodeText } from './utf8.ts';
 /** Attributes that hold the number of an element type. */
 const typeAttributes = new Set(['to', 'dtype', 'output_dtype']);
 
+/** An integer as ONNX holds it. */
+const toInt = (value: number): bigint =>
+  Number.isSafeInteger(value)
+    ? BigInt(value)
+    : fail('ERR_MODEL_INVALID', `integers and sizes must be whole numbers below 2^53. Received: ${value}.`);
+
 function writeAttribute(name: string, attribute: Attribute): AttributeProto {
   const { type, value } = attribute;
   switch (type) {
     case 'int':
-      return create(AttributeProtoSchema, { name, type: Kind.INT, i: BigInt(value) });
+      return create(AttributeProtoSchema, { name, type: Kind.INT, i: toInt(value) });
     case 'float':
       return create(AttributeProtoSchema, { name, type: Kind.FLOAT, f: value });
     case 'string':
@@ -39,14 +45,14 @@ function writeAttribute(name: string, attribute: Attribute): AttributeProto {
         return create(AttributeProtoSchema, {
           name,
           type: Kind.INT,
-          i: BigInt(dataTypeNumbers[value as DataType]),
+          i: BigInt(typeNumber(value)),
         });
       }
       return create(AttributeProtoSchema, { name, type: Kind.STRING, s: encodeText(value) });
     case 'tensor':
       return create(AttributeProtoSchema, { name, type: Kind.TENSOR, t: encodeTensor(value, '') });
     case 'ints':
-      return create(AttributeProtoSchema, { name, type: Kind.INTS, ints: value.map(BigInt) });
+      return create(AttributeProtoSchema, { name, type: Kind.INTS, ints: value.map(toInt) });
     case 'floats':
       return create(AttributeProtoSchema, { name, type: Kind.FLOATS, floats: [...value] });
     case 'strings':
@@ -70,10 +76,16 @@ function writeNode({ op, domain, name, inputs, outputs, attributes }: NodeSpec):
   });
 }
 
+/** ONNX's number of an element type. */
+const typeNumber = (dtype: string): number =>
+  Object.hasOwn(dataTypeNumbers, dtype)
+    ? dataTypeNumbers[dtype as DataType]
+    : fail('ERR_MODEL_INVALID', `an element type must be known. Received: ${JSON.stringify(dtype)}.`);
+
 function writeDim(dim: Dim) {
   const value =
     typeof dim === 'number'
-      ? ({ case: 'dimValue', value: BigInt(dim) } as const)
+      ? ({ case: 'dimValue', value: toInt(dim) } as const)
       : ({ case: 'dimParam', value: dim } as const);
   return create(TensorShapeProto_DimensionSchema, { value });
 }
@@ -81,7 +93,7 @@ function writeDim(dim: Dim) {
 function writeValue({ name, dtype, shape, sequence = false }: ValueSpec): ValueInfoProto {
   if (!dtype) return create(ValueInfoProtoSchema, { name });
   const tensor = create(TypeProto_TensorSchema, {
-    elemType: dataTypeNumbers[dtype],
+    elemType: typeNumber(dtype),
     ...(shape ? { shape: create(TensorShapeProtoSchema, { dim: shape.map(writeDim) }) } : {}),
   });
   const type = create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } });

@@ -73,6 +73,8 @@ export function tensor(
   const big = made instanceof BigInt64Array || made instanceof BigUint64Array;
   for (let i = 0; i < data.length; i++) {
     const value = data[i] as number | bigint;
+    if (big && typeof value === 'number' && !Number.isInteger(value))
+      fail('ERR_MODEL_INVALID', `a tensor of ${dtype} holds whole numbers. Received: ${value}.`);
     made[i] = big ? BigInt(value) : Number(value);
   }
   return { dtype, shape, data: made };

@@ -4,18 +4,22 @@ import { activations } from './activations.ts';
 import { arithmetic } from './arithmetic.ts';
 import { conv } from './conv.ts';
 import { convTranspose } from './convTranspose.ts';
+import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
 import { indexing } from './indexing.ts';
 import { layout } from './layout.ts';
 import { losses } from './losses.ts';
 import { normalization } from './normalization.ts';
 import type { Operator, OperatorTable } from './operator.ts';
+import { padding } from './padding.ts';
 import { pool } from './pool.ts';
 import { products } from './products.ts';
 import { reduce } from './reduce.ts';
 import { resize } from './resize.ts';
+import { scattering } from './scattering.ts';
 import { selection } from './selection.ts';
 import { shapes } from './shapes.ts';
+import { slicing } from './slicing.ts';
 import { softmax } from './softmax.ts';
 import { unary } from './unary.ts';
 
@@ -36,7 +40,11 @@ export const operators: OperatorTable = {
   ...shapes,
   ...layout,
   ...indexing,
+  ...scattering,
   ...selection,
+  ...slicing,
+  ...padding,
+  ...dropout,
   ...losses,
 };
 

@@ -7,7 +7,7 @@ import type { DataType, Dim, Shape } from '../model/model.ts';
 import type { Call, Infer, TypeInfo } from './operator.ts';
 
 /** Says that a call makes no sense. */
-export function misfit({ op, inputs }: Call, wrong: string): never {
+export function misfit({ op, inputs }: Pick<Call, 'op' | 'inputs'>, wrong: string): never {
   const shapes = inputs.map((input) => (input?.shape ? `[${input.shape.join(', ')}]` : 'unknown')).join(', ');
   fail('ERR_SHAPE_MISMATCH', `${op}: ${wrong}. Received inputs of shape ${shapes || 'none'}.`);
 }

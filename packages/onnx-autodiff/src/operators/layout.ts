@@ -1,18 +1,24 @@
 /**
- * Operators that move elements without changing them: the gradient moves them back.
+ * Operators that move or repeat elements without changing them: the gradient moves them back, and sums what was
+ * repeated.
+ *
+ * @see https://onnx.ai/onnx/operators/
  */
 
-import { int, ints } from '../graph/value.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { int, ints, type Value } from '../graph/value.ts';
 import { exactQuotient, mulDims, product, symbol } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
+import { keptInts, movedInts } from './elements.ts';
 import { broadcastShapes, freshShape, input, misfit, normalAxis, numbersIn } from './infer.ts';
-import type { Call, Infer, OperatorTable } from './operator.ts';
+import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
 import { shapeFromInts } from './shapes.ts';
+import { shapeOfSizes, sizeAlong } from './sizes.ts';
 
 /** Shape that a Reshape gives: 0 copies a size, -1 is what remains. */
 function reshaped(call: Call, from: Shape | undefined, wanted: Shape): Shape {
   const copies = int(call, 'allowzero', 0) === 0;
-  const sizes = wanted.map((dim, i) => (dim === 0 && copies ? (from?.[i] ?? call.fresh()) : dim));
+  const sizes = wanted.map((dim, i) => (dim === 0 && copies ? copied(call, from, i) : dim));
   const open = sizes.indexOf(-1);
   if (sizes.some((dim, i) => (typeof dim === 'number' && dim < -1) || (dim === -1 && i !== open))) {
     misfit(call, `a shape must have sizes of at least 0 and one -1 at most, not [${wanted.join(', ')}]`);
@@ -25,15 +31,22 @@ function reshaped(call: Call, from: Shape | undefined, wanted: Shape): Shape {
     }
     return sizes;
   }
-  const rest =
-    total === undefined ? call.fresh() : (exactQuotient(total, known) ?? remainder(call, total, known));
+  const rest = total === undefined ? call.fresh() : remainder(call, total, known);
   return sizes.map((dim, i) => (i === open ? rest : dim));
 }
 
+/** The size that a 0 stands for. */
+function copied(call: Call, from: Shape | undefined, axis: number): Dim {
+  if (from && axis >= from.length) misfit(call, `size 0 at ${axis} must have an axis to copy from`);
+  return from?.[axis] ?? call.fresh();
+}
+
+/** The size that a -1 stands for. */
 function remainder(call: Call, total: Dim, known: Dim): Dim {
-  if (total === 0) return 0;
+  const quotient = exactQuotient(total, known);
+  if (quotient !== undefined || total === 0) return quotient ?? 0;
   if (typeof total === 'number' && typeof known === 'number')
-    misfit(call, `${total} elements do not divide by ${known}`);
+    misfit(call, `${total} elements must divide by ${known}`);
   return symbol(`(${total}) / (${known})`);
 }
 
@@ -42,106 +55,130 @@ const inferReshape: Infer = (call) => {
   const wanted = shapeFromInts(call, 1);
   const known = input(call, 1).ints !== undefined;
   const shape = wanted && known ? reshaped(call, x.shape, wanted) : wanted;
-  return [{ dtype: x.dtype, shape, ints: shape && shape.length <= 1 ? x.ints : undefined }];
+  return [{ dtype: x.dtype, shape, ints: keptInts(x, shape) }];
 };
 
 const inferFlatten: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
-  if (!shape) return [{ dtype, shape: freshShape(call, 2) }];
-  const at = int(call, 'axis', 1);
-  const axis = at < 0 ? at + shape.length : at;
-  return [{ dtype, shape: [product(shape.slice(0, axis)), product(shape.slice(axis))] }];
+  const x = input(call, 0);
+  if (!x.shape) return [{ dtype: x.dtype, shape: freshShape(call, 2) }];
+  const rank = x.shape.length;
+  const axis = int(call, 'axis', 1);
+  if (axis < -rank || axis > rank) misfit(call, `axis must be in [${-rank}, ${rank}], not ${axis}`);
+  const at = axis < 0 ? axis + rank : axis;
+  const shape = [product(x.shape.slice(0, at)), product(x.shape.slice(at))];
+  return [{ dtype: x.dtype, shape, ints: keptInts(x, shape) }];
 };
 
 const inferTranspose: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
-  if (!shape) return [{ dtype, shape: undefined }];
-  const perm = ints(call, 'perm') ?? shape.map((_, i) => shape.length - 1 - i);
-  if ([...perm].sort((a, b) => a - b).some((axis, i) => axis !== i) || perm.length !== shape.length) {
+  const x = input(call, 0);
+  const { dtype, shape: from } = x;
+  const perm = ints(call, 'perm') ?? from?.map((_, i) => from.length - 1 - i);
+  if (!perm) return [{ dtype, shape: undefined }];
+  const isPermutation = [...perm].sort((a, b) => a - b).every((axis, i) => axis === i);
+  if (!isPermutation || perm.length !== (from ?? perm).length) {
     misfit(call, `perm must permute the axes, not [${perm}]`);
   }
-  return [{ dtype, shape: perm.map((axis) => shape[axis] as Dim) }];
+  if (!from) return [{ dtype, shape: freshShape(call, perm.length) }];
+  const shape = perm.map((axis) => from[axis] as Dim);
+  return [
+    { dtype, shape, ints: movedInts(x, shape, (at) => from.map((_, i) => at[perm.indexOf(i)] as number)) },
+  ];
 };
 
 const inferUnsqueeze: Infer = (call) => {
-  const { dtype, shape, ints: values } = input(call, 0);
+  const x = input(call, 0);
   const axes = numbersIn(call, 1);
-  if (!shape || !axes) return [{ dtype, shape: undefined, ints: values }];
-  const rank = shape.length + axes.length;
+  if (!x.shape || !axes) return [{ dtype: x.dtype, shape: undefined }];
+  const rank = x.shape.length + axes.length;
   const at = new Set(axes.map((axis) => normalAxis(call, axis, rank)));
   if (at.size < axes.length) misfit(call, `axes must differ, not [${axes}]`);
-  const rest = [...shape];
-  const wide = Array.from({ length: rank }, (_, i) => (at.has(i) ? 1 : (rest.shift() as Dim)));
-  return [{ dtype, shape: wide, ints: wide.length <= 1 ? values : undefined }];
+  const rest = [...x.shape];
+  const shape = Array.from({ length: rank }, (_, i) => (at.has(i) ? 1 : (rest.shift() as Dim)));
+  return [{ dtype: x.dtype, shape, ints: keptInts(x, shape) }];
 };
 
 const inferSqueeze: Infer = (call) => {
-  const { dtype, shape, ints: values } = input(call, 0);
-  if (!shape) return [{ dtype, shape: undefined, ints: values }];
+  const x = input(call, 0);
+  const { dtype, shape: from } = x;
+  if (!from) return [{ dtype, shape: undefined }];
   const given = call.inputs[1];
-  const axes = given ? numbersIn(call, 1)?.map((axis) => normalAxis(call, axis, shape.length)) : undefined;
-  if (given && !axes) return [{ dtype, shape: undefined, ints: values }];
-  if (!given && shape.some((dim) => typeof dim === 'string'))
-    return [{ dtype, shape: undefined, ints: values }];
-  const wrong = axes?.find((axis) => typeof shape[axis] === 'number' && shape[axis] !== 1);
+  const axes = given ? numbersIn(call, 1)?.map((axis) => normalAxis(call, axis, from.length)) : undefined;
+  // without axes, all of size 1 go: a name may have size 1
+  const isOpen = given ? !axes : from.some((dim) => typeof dim === 'string');
+  if (isOpen) return [{ dtype, shape: undefined }];
+  const wrong = axes?.find((axis) => typeof from[axis] === 'number' && from[axis] !== 1);
   if (wrong !== undefined) misfit(call, `axis ${wrong} must have size 1`);
-  const narrow = shape.filter((dim, i) => (axes ? !axes.includes(i) : dim !== 1));
-  return [{ dtype, shape: narrow, ints: values }];
+  const shape = from.filter((dim, i) => (axes ? !axes.includes(i) : dim !== 1));
+  return [{ dtype, shape, ints: keptInts(x, shape) }];
 };
 
 const inferExpand: Infer = (call) => {
-  const { dtype, shape, ints: values } = input(call, 0);
+  const x = input(call, 0);
   const target = shapeFromInts(call, 1);
-  const wide = shape && target && broadcastShapes(call, [shape, target]);
-  const single =
-    wide?.length === 1 && wide[0] !== undefined && Number(wide[0]) <= 1024 && values?.length === 1;
-  return [
-    { dtype, shape: wide, ints: single ? new Array<Dim>(Number(wide[0])).fill(values[0] as Dim) : undefined },
-  ];
+  if (target?.some((dim) => typeof dim === 'number' && dim < 0))
+    misfit(call, `sizes must be at least 0, not [${target.join(', ')}]`);
+  const { dtype, shape: from } = x;
+  const shape = from && target && broadcastShapes(call, [from, target]);
+  if (!shape) return [{ dtype, shape }];
+  const missing = shape.length - from.length;
+  const repeated = movedInts(x, shape, (at) =>
+    from.map((size, i) => (size === 1 ? 0 : (at[i + missing] as number))),
+  );
+  return [{ dtype, shape, ints: repeated }];
 };
 
 const inferTile: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
+  const x = input(call, 0);
+  const { dtype, shape: from } = x;
   const repeats = input(call, 1).ints;
-  if (!shape) return [{ dtype, shape: undefined }];
-  return [
-    {
-      dtype,
-      shape: repeats ? shape.map((dim, i) => mulDims(dim, repeats[i] ?? 1)) : freshShape(call, shape.length),
-    },
-  ];
+  if (!from) return [{ dtype, shape: undefined }];
+  if (!repeats) return [{ dtype, shape: freshShape(call, from.length) }];
+  if (repeats.length !== from.length)
+    misfit(call, `repeats must have a number for each of the ${from.length} axes, not ${repeats.length}`);
+  const shape = from.map((dim, i) => mulDims(dim, repeats[i] as Dim));
+  const copies = movedInts(x, shape, (at) => at.map((position, i) => position % Number(from[i])));
+  return [{ dtype, shape, ints: copies }];
 };
 
-/** Upgrades for operators whose attribute axes became an input at 13 are not needed: 13 is the oldest set read. */
-const gradientBack: OperatorTable[string]['gradient'] = ({ g, inputs: [x], dy }) => [
-  x && g.reshapeLike(dy, x),
-];
+const back: Rule = ({ g, inputs: [x], dy }) => [x && g.reshapeLike(dy, x)];
+
+/** x repeated r times along an axis: dx sums over the r copies. */
+const tileRule: Rule = ({ g, inputs, dy }) => {
+  const [x, repeats] = inputs as [Value, Value];
+  // an axis that is repeated becomes two: which copy, which element
+  const axes = g.knownShape(x).map((_, axis) => ({
+    copies: repeatsAlong(g, repeats, axis),
+    size: sizeAlong(g, x, axis),
+  }));
+  const isApart = axes.map(({ copies }) => copies.ints?.[0] !== 1);
+  const apart = axes.flatMap(({ copies, size }, axis) => (isApart[axis] ? [copies, size] : [size]));
+  const summed = axes.flatMap((_, axis) =>
+    isApart[axis] ? [axis + isApart.slice(0, axis).filter(Boolean).length] : [],
+  );
+  return [g.reshapeLike(g.reduceSum(g.reshape(dy, shapeOfSizes(g, apart)), summed), x)];
+};
+
+const repeatsAlong = (g: GraphBuilder, repeats: Value, axis: number): Value =>
+  g.gather(repeats, g.ints([axis]));
 
 /** The family. */
 export const layout: OperatorTable = {
-  Reshape: { infer: inferReshape, gradient: gradientBack },
-  Flatten: { infer: inferFlatten, gradient: gradientBack },
-  Squeeze: { infer: inferSqueeze, gradient: gradientBack },
-  Unsqueeze: { infer: inferUnsqueeze, gradient: gradientBack },
+  Reshape: { infer: inferReshape, gradient: back },
+  Flatten: { infer: inferFlatten, gradient: back },
+  Squeeze: { infer: inferSqueeze, gradient: back },
+  Unsqueeze: { infer: inferUnsqueeze, gradient: back },
   Transpose: {
     infer: inferTranspose,
     gradient: ({ g, node, dy }) => {
       const perm = ints(node, 'perm');
-      return [g.transpose(dy, perm && perm.map((_, axis) => perm.indexOf(axis)))];
+      return [
+        g.transpose(
+          dy,
+          perm?.map((_, axis) => perm.indexOf(axis)),
+        ),
+      ];
     },
   },
   Expand: { infer: inferExpand, gradient: ({ g, inputs: [x], dy }) => [x && g.sumTo(dy, x)] },
-  // x repeated r times along an axis: dx = sum over the r copies
-  Tile: {
-    infer: inferTile,
-    gradient: ({ g, inputs: [x, repeats], dy }) => {
-      if (!x || !repeats) return [];
-      const rank = g.rank(x);
-      // [r1, d1, r2, d2, ...]: every copy has an axis of its own
-      const pairs = g.concat([g.unsqueeze(repeats, [1]), g.unsqueeze(g.shapeOf(x), [1])], 1);
-      const apart = g.reshape(dy, g.reshape(pairs, [2 * rank]));
-      const copies = Array.from({ length: rank }, (_, i) => 2 * i);
-      return [g.reshapeLike(g.reduceSum(apart, copies), x)];
-    },
-  },
+  Tile: { infer: inferTile, gradient: tileRule },
 };

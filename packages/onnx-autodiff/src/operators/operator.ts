@@ -65,8 +65,8 @@ export interface Operator {
   readonly gradient: Rule | 'zero';
   /** What a user should know: conventions at kinks, forms that are refused. Printed in the docs' table. */
   readonly note?: string;
-  /** Turns a call of an older operator set (13 or later) into the form that this package emits. */
-  readonly upgrade?: (g: GraphBuilder, call: Call, opset: number) => Call;
+  /** Turns a call in a file, of operator set 13 or later, into the form that this package emits, or into its results. */
+  readonly upgrade?: (g: GraphBuilder, call: Call, opset: number) => Call | readonly Value[];
 }
 
 /** Operators by name. */

@@ -64,7 +64,12 @@ const inferGemm: Infer = (call) => {
   const [m, k] = int(call, 'transA', 0) ? [a.shape[1], a.shape[0]] : a.shape;
   const [rows, n] = int(call, 'transB', 0) ? [b.shape[1], b.shape[0]] : b.shape;
   if (!mayMatch(k, rows)) misfit(call, 'columns of the first must be rows of the second');
-  return [{ dtype: a.dtype, shape: [m as Dim, n as Dim] }];
+  const shape = [m as Dim, n as Dim];
+  const c = call.inputs[2]?.shape;
+  const wide = c && broadcastShapes(call, [shape, c]);
+  if (wide && (wide.length > 2 || !wide.every((dim, i) => mayMatch(dim, shape[i]))))
+    misfit(call, 'the third must broadcast to the product');
+  return [{ dtype: a.dtype, shape }];
 };
 
 /** Y = alpha A' B' + beta C, primes being transposes: dA' = alpha dY B'^T, dB' = alpha A'^T dY, dC = beta sum dY. */

@@ -1,49 +1,69 @@
 /**
- * Reductions over axes.
+ * Reductions over axes, and the running sum.
  *
  * With `y` kept at size 1 along the reduced axes, `dx = dy * dy/dx` broadcast back to the shape of `x`.
+ *
+ * @see https://onnx.ai/onnx/operators/onnx__ReduceSum.html and its neighbours.
  */
 
-import { int, ints, type Value } from '../graph/value.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import { type HasAttributes, int, ints, type Value } from '../graph/value.ts';
 import { product } from '../model/dims.ts';
-import { isFloat } from '../model/tensors.ts';
+import type { Dim } from '../model/model.ts';
 import { freshShape, input, normalAxis, numbersIn } from './infer.ts';
-import type { Backward, Call, Infer, Operator, OperatorTable } from './operator.ts';
+import type { Backward, Call, Infer, Operator, OperatorTable, Rule } from './operator.ts';
+import { exclusiveProducts } from './reduceProd.ts';
+import { refuse } from './sizes.ts';
 
-/** Axes of a call counted from the front, from its second input; undefined if only the running graph knows them. */
-function axesOf(call: Call, rank: number): readonly number[] | undefined {
-  const all = Array.from({ length: rank }, (_, i) => i);
-  const given = call.inputs[1];
-  if (!given) return int(call, 'noop_with_empty_axes', 0) ? [] : all;
-  const axes = numbersIn(call, 1);
-  if (axes?.length === 0) return int(call, 'noop_with_empty_axes', 0) ? [] : all;
-  return axes?.map((axis) => normalAxis(call, axis, rank));
+/** A call, or the node that it became. */
+type Reduction = HasAttributes & Pick<Call, 'inputs'>;
+
+const isNoop = (node: HasAttributes): boolean => int(node, 'noop_with_empty_axes', 0) === 1;
+
+/** Reduced axes as given; undefined if only the running graph knows them. */
+function axesOf(reduction: Reduction, rank: number): readonly number[] | undefined {
+  const given = reduction.inputs[1];
+  const axes = given ? given.ints : [];
+  if (axes?.length === 0) return isNoop(reduction) ? [] : Array.from({ length: rank }, (_, i) => i);
+  return axes?.every((axis) => typeof axis === 'number') ? (axes as readonly number[]) : undefined;
 }
 
 const inferReduce: Infer = (call) => {
-  const x = input(call, 0);
-  const { dtype, shape } = x;
+  const { dtype, shape, ints: values } = input(call, 0);
   if (!shape) return [{ dtype, shape: undefined }];
   const keep = int(call, 'keepdims', 1) === 1;
-  const axes = axesOf(call, shape.length);
+  const axes = axesOf(call, shape.length)?.map((axis) => normalAxis(call, axis, shape.length));
   if (!axes) return [{ dtype, shape: keep ? freshShape(call, shape.length) : undefined }];
   const reduced = shape.flatMap((dim, i) => (!axes.includes(i) ? [dim] : keep ? [1] : []));
-  const folds =
-    x.ints && reduced.every((dim) => dim === 1) && (call.op === 'ReduceProd' || call.op === 'ReduceSum');
-  const isNumber = x.ints?.every((value) => typeof value === 'number');
-  if (folds && call.op === 'ReduceProd') return [{ dtype, shape: reduced, ints: [product(x.ints ?? [])] }];
-  if (folds && isNumber)
-    return [{ dtype, shape: reduced, ints: [(x.ints as number[]).reduce((a, b) => a + b, 0)] }];
-  return [{ dtype, shape: reduced }];
+  const isOne = reduced.every((dim) => dim === 1);
+  return [{ dtype, shape: reduced, ints: values && isOne ? fold(call.op, values) : undefined }];
 };
 
+/** The one element to which known integers reduce. */
+function fold(op: string, values: readonly Dim[]): readonly Dim[] | undefined {
+  if (op === 'ReduceProd') return [product(values)];
+  if (!values.every((value) => typeof value === 'number') || values.length === 0) return undefined;
+  if (op === 'ReduceSum') return [values.reduce((a, b) => a + b)];
+  if (op === 'ReduceMax') return [Math.max(...values)];
+  return op === 'ReduceMin' ? [Math.min(...values)] : undefined;
+}
+
 /** A reduced value with its axes back, at size 1, so that it broadcasts against the input. */
-function restore({ g, node, inputs: [x, axes] }: Backward, reduced: Value): Value {
+function restore({ g, node, inputs: [, axes] }: Backward, reduced: Value): Value {
   if (int(node, 'keepdims', 1) === 1) return reduced;
-  const all = Array.from({ length: g.rank(x as Value) }, (_, i) => i);
-  if (!axes || axes.ints?.length === 0)
-    return int(node, 'noop_with_empty_axes', 0) ? reduced : g.unsqueeze(reduced, all);
-  return g.op('Unsqueeze', [reduced, axes]);
+  // over all axes it is a scalar, which broadcasts as it is
+  return !axes || axes.ints?.length === 0 ? reduced : g.op('Unsqueeze', [reduced, axes]);
+}
+
+/** Sum over the axes of a reduction, kept. */
+const sumLike = ({ g, node }: Backward, x: Value): Value =>
+  g.op('ReduceSum', [x, node.inputs[1]], { keepdims: 1, noop_with_empty_axes: Number(isNoop(node)) });
+
+/** How many elements became one. */
+function countOf({ g, node, inputs, outputs: [y] }: Backward): Value {
+  const x = inputs[0] as Value;
+  const axes = x.shape && axesOf(node, x.shape.length);
+  return axes ? g.count(x, axes) : g.div(g.count(x), g.count(y as Value));
 }
 
 /** Moves the attribute `axes` of older operator sets to an input. */
@@ -54,24 +74,80 @@ export const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
   return { ...call, inputs: [call.inputs[0], g.ints(axes)], attributes };
 };
 
-/** An operator from its gradient, given dy with its axes back. */
-const reduction = (dx: (backward: Backward, dy: Value, x: Value) => Value, note?: string): Operator => ({
+/** What a rule has at hand. */
+interface Reduced {
+  readonly g: GraphBuilder;
+  readonly x: Value;
+  /** The result with its axes back. */
+  readonly y: () => Value;
+  /** Its gradient, likewise. */
+  readonly dy: Value;
+  readonly backward: Backward;
+}
+
+/** An operator from its gradient, which may still have to be broadcast to the input. */
+const reduction = (dx: (reduced: Reduced) => Value, note?: string): Operator => ({
   infer: inferReduce,
-  gradient: (backward) => [
-    isFloat(backward.inputs[0]?.dtype)
-      ? dx(backward, restore(backward, backward.dy), backward.inputs[0] as Value)
-      : undefined,
-  ],
+  gradient: (backward) => {
+    const { g, inputs, outputs } = backward;
+    const x = inputs[0] as Value;
+    const y = () => restore(backward, outputs[0] as Value);
+    return [g.expandLike(dx({ g, x, y, dy: restore(backward, backward.dy), backward }), x)];
+  },
   upgrade: upgradeAxes,
   ...(note ? { note } : {}),
 });
 
+/** A tie shares equally: dx = dy [x = y] / count[x = y]. */
+const extremum = reduction(({ g, x, y, dy, backward }) => {
+  const reached = g.mask(g.equal(x, y()), dy);
+  return g.mul(reached, g.div(dy, sumLike(backward, reached)));
+}, 'a tie shares the gradient equally');
+
+const productRule: Rule = (backward) => {
+  const { g, node, inputs } = backward;
+  const x = inputs[0] as Value;
+  const axes = axesOf(node, g.rank(x));
+  if (!axes) refuse(node, 'axes must be constant to differentiate');
+  return [g.expandLike(g.mul(restore(backward, backward.dy), exclusiveProducts(g, x, axes)), x)];
+};
+
+const inferCumSum: Infer = (call) => {
+  const { dtype, shape } = input(call, 0);
+  const axis = numbersIn(call, 1)?.[0];
+  if (shape && axis !== undefined) normalAxis(call, axis, shape.length);
+  return [{ dtype, shape }];
+};
+
+/** What comes after x is what x goes into: the same sum, the other way round. */
+const cumSumRule: Rule = ({ g, node, inputs: [, axis], dy }) => [
+  g.op('CumSum', [dy, axis], {
+    exclusive: int(node, 'exclusive', 0),
+    reverse: 1 - int(node, 'reverse', 0),
+  }),
+];
+
 /** The family. */
 export const reduce: OperatorTable = {
-  ReduceSum: reduction(({ g }, dy, x) => g.expandLike(dy, x)),
-  // dx = dy / n with n = elements of x / elements of y
-  ReduceMean: reduction(({ g, outputs: [y] }, dy, x) => {
-    const count = g.div(g.count(x), g.count(y as Value));
-    return g.expandLike(g.div(dy, count), x);
-  }),
+  ReduceSum: reduction(({ dy }) => dy),
+  // dy / n with n = elements of x / elements of y
+  ReduceMean: reduction(({ g, dy, backward }) => g.div(dy, countOf(backward))),
+  ReduceMax: extremum,
+  ReduceMin: extremum,
+  ReduceProd: {
+    infer: inferReduce,
+    gradient: productRule,
+    upgrade: upgradeAxes,
+    note: 'right at zeros too',
+  },
+  ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x)), '0 at 0'),
+  // x dy / y; at 0 there is nothing to divide by
+  ReduceL2: reduction(
+    ({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y()))),
+    '0 at the zero vector',
+  ),
+  ReduceLogSum: reduction(({ g, y, dy }) => g.div(dy, g.exp(y()))),
+  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(dy, g.exp(g.sub(x, y())))),
+  ReduceSumSquare: reduction(({ g, x, dy }) => g.mul(x, g.mul(dy, 2))),
+  CumSum: { infer: inferCumSum, gradient: cumSumRule },
 };

@@ -1,0 +1,312 @@
+import { describe, expect, test } from 'vitest';
+import { backward, buildModel, GraphBuilder, type Value } from '../../src/index.ts';
+import { checkGradients, type GradientCheck, openRandom } from '../checkGradients.ts';
+import { expectShapes } from '../expectShapes.ts';
+import { runModel } from '../runtime.ts';
+
+type Values = Readonly<Record<string, Value>>;
+
+/** Random numbers in a range, always the same. */
+function numbers(size: number, [low, high]: readonly [number, number]): number[] {
+  const random = openRandom(1);
+  return Array.from({ length: size }, () => low + (high - low) * random());
+}
+
+/** Expects a VRAdamError of a code. */
+const throwing = (code: string) => expect.objectContaining({ code });
+
+describe('InstanceNormalization', () => {
+  const apply = (g: GraphBuilder, { x, scale, bias }: Values) =>
+    g.op('InstanceNormalization', [x, scale, bias], { epsilon: 0.01 });
+
+  test.each([
+    [[2, 3, 4], undefined],
+    [[2, 3, 2, 2], undefined],
+    [[1, 3, 2, 1, 2], undefined],
+    [
+      [2, 3, 2, 2],
+      ['batch', 3, 'h', 'w'],
+    ],
+    [
+      [2, 3, 2, 2],
+      ['batch', 'c', 2, 2],
+    ],
+  ] as const)('input %j known as %j', async (x, dims) => {
+    await checkGradients({
+      inputs: { x, scale: [3], bias: [3] },
+      ...(dims ? { dims: { x: dims } } : {}),
+      build: apply,
+    });
+  });
+
+  test('type and shape', async () => {
+    await expectShapes({
+      inputs: { x: [2, 3, 4], scale: [3], bias: [3] },
+      build: (g, values) => [apply(g, values)],
+    });
+  });
+
+  test('refuses inputs that do not fit, and channels without a number', () => {
+    const g = new GraphBuilder();
+    const [v3, v4] = [g.input('v3', 'float32', [3]), g.input('v4', 'float32', [4])];
+    const x = g.input('x', 'float32', [2, 3, 2]);
+    expect(() => apply(g, { x, scale: v3, bias: v4 })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+    const flat = g.input('flat', 'float32', [2, 3]);
+    expect(() => apply(g, { x: flat, scale: v3, bias: v3 })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+    const named = g.input('named', 'float32', [2, 'c', 2]);
+    const v = g.input('v', 'float32', ['c']);
+    const y = g.reduceSum(apply(g, { x: named, scale: v, bias: v }));
+    expect(() => backward(g, y, [named])).toThrowError(throwing('ERR_OPERATOR_UNSUPPORTED'));
+  });
+});
+
+describe('GroupNormalization', () => {
+  const apply = (g: GraphBuilder, { x, scale, bias }: Values, num_groups: number) =>
+    g.op('GroupNormalization', [x, scale, bias], { num_groups, epsilon: 0.01 });
+
+  test.each([
+    [18, 2, [2, 4, 3], undefined],
+    [18, 1, [2, 4, 2, 2], undefined],
+    [18, 4, [2, 4, 2, 2], ['batch', 4, 'h', 'w']],
+    [21, 2, [2, 4, 3], undefined],
+    [21, 1, [2, 4, 2, 1], undefined],
+    [21, 4, [2, 4, 2], undefined],
+    [21, 2, [2, 4, 2, 2], ['batch', 4, 'h', 'w']],
+    [21, 2, [2, 4, 2, 2], ['batch', 'c', 2, 2]],
+  ] as const)('operator set %d: %d groups of input %j known as %j', async (opset, groups, x, dims) => {
+    const size = opset < 21 ? groups : 4;
+    await checkGradients({
+      inputs: { x, scale: [size], bias: [size] },
+      ...(dims ? { dims: { x: dims } } : {}),
+      build: (g, values) => apply(g, values, groups),
+      opset,
+      // from 21 on it computes in single precision whatever the input
+      ...(opset < 21 ? {} : { dtype: 'float32' }),
+    });
+  });
+
+  test('type and shape', async () => {
+    for (const [opset, size] of [
+      [18, 2],
+      [21, 4],
+    ] as const) {
+      await expectShapes({
+        inputs: { x: [2, 4, 3], scale: [size], bias: [size] },
+        build: (g, values) => [apply(g, values, 2)],
+        opset,
+      });
+    }
+  });
+
+  test('refuses groups and vectors that do not fit', () => {
+    for (const [opset, size, groups] of [
+      [18, 4, 2],
+      [21, 2, 2],
+      [21, 4, 3],
+      [21, 4, 0],
+    ] as const) {
+      const g = new GraphBuilder({ opset });
+      const [x, v] = [g.input('x', 'float32', [2, 4, 3]), g.input('v', 'float32', [size])];
+      expect(() => apply(g, { x, scale: v, bias: v }, groups)).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+    }
+  });
+});
+
+describe('LayerNormalization', () => {
+  const apply = (g: GraphBuilder, { x, scale, bias }: Values, axis?: number, outputs = 1) =>
+    g.ops('LayerNormalization', [x, scale, bias], { axis, epsilon: 0.01 }, outputs);
+
+  test.each([
+    [undefined, [2, 3, 4], [4]],
+    [-1, [2, 3, 4], [4]],
+    [1, [2, 3, 4], [3, 4]],
+    [-2, [2, 3, 4], [4]],
+    [0, [3, 2], [3, 2]],
+    [1, [2, 3], [1]],
+  ])('axis %s of input %j with scale %j, with a bias and without', async (axis, x, scale) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const check: Omit<GradientCheck, 'inputs'> = {
+        build: (g, values) => apply(g, values, axis)[0] as Value,
+        dtype,
+      };
+      await checkGradients({ ...check, inputs: { x, scale, bias: scale } });
+      await checkGradients({ ...check, inputs: { x, scale } });
+    }
+  });
+
+  test('with sizes that have only names', async () => {
+    for (const [dims, axis] of [
+      [['batch', 'time', 4], -1],
+      [['batch', 'time', 'n'], -1],
+      [['batch', 'time', 'n'], 1],
+    ] as const) {
+      await checkGradients({
+        inputs: { x: [2, 3, 4], scale: [4], bias: [4] },
+        dims: { x: dims },
+        build: (g, values) => apply(g, values, axis)[0] as Value,
+      });
+    }
+  });
+
+  test.each([0, 1, 2])('through output %d', async (output) => {
+    await checkGradients({
+      inputs: { x: [2, 3], scale: [3], bias: [3] },
+      build: (g, values) => {
+        const outputs = apply(g, values, -1, 3);
+        return g.mul(g.exp(outputs[output] as Value), g.exp(outputs[0] as Value));
+      },
+      dtype: 'float32',
+    });
+  });
+
+  test.each([1, 2])('through output %d alone', async (output) => {
+    await checkGradients({
+      inputs: { x: [2, 3], scale: [3] },
+      build: (g, values) => g.exp(apply(g, values, -1, 3)[output] as Value),
+      dtype: 'float32',
+    });
+  });
+
+  test('asks the forward pass for its statistics', () => {
+    const g = new GraphBuilder();
+    const [x, scale] = [g.input('x', 'float32', ['batch', 3]), g.input('scale', 'float32', [3])];
+    const [y] = apply(g, { x, scale });
+    backward(g, y as Value, [x], g.input('dy', 'float32', ['batch', 3]));
+    expect(g.nodes.filter(({ op }) => /LayerNorm|ReduceMean|Sqrt/.test(op))).toEqual([y?.node]);
+    expect(y?.node?.outputs.map(({ shape }) => shape)).toEqual([
+      ['batch', 3],
+      ['batch', 1],
+      ['batch', 1],
+    ]);
+  });
+
+  test('types and shapes', async () => {
+    const inputs = { x: [2, 3, 4], scale: [4] };
+    await expectShapes({
+      inputs,
+      build: (g, values) => [
+        ...apply(g, values, -1, 3),
+        ...apply(g, values, 1, 3),
+        ...apply(g, values, -3, 3),
+      ],
+    });
+  });
+
+  test('refuses inputs that do not fit', () => {
+    const g = new GraphBuilder();
+    const [x, v] = [g.input('x', 'float32', [2, 3]), g.input('v', 'float32', [4])];
+    expect(() => apply(g, { x, scale: v })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+    expect(() => apply(g, { x: g.input('one', 'float32', [2, 1]), scale: v })).toThrowError(
+      throwing('ERR_SHAPE_MISMATCH'),
+    );
+    expect(() => apply(g, { x, scale: g.constant([1, 1, 1]) }, 2)).toThrowError(
+      throwing('ERR_SHAPE_MISMATCH'),
+    );
+  });
+});
+
+describe('RMSNormalization', () => {
+  test.each([
+    [undefined, [2, 3, 4], [4]],
+    [1, [2, 3, 4], [3, 4]],
+    [-2, [2, 3, 4], [4]],
+  ])('axis %s of input %j with scale %j', async (axis, x, scale) => {
+    const check: GradientCheck = {
+      inputs: { x, scale },
+      build: (g, { x, scale }) => g.op('RMSNormalization', [x, scale], { axis, epsilon: 0.01 }),
+      opset: 23,
+      // its mean square is of single precision whatever the input
+      dtype: 'float32',
+    };
+    await checkGradients(check);
+    await checkGradients({ ...check, dims: { x: ['batch', 'time', 4] } });
+  });
+
+  test('type, shape, and what does not fit', async () => {
+    await expectShapes({
+      inputs: { x: [2, 3], scale: [3] },
+      build: (g, { x, scale }) => [g.op('RMSNormalization', [x, scale])],
+      opset: 23,
+    });
+    const g = new GraphBuilder({ opset: 23 });
+    const [x, v] = [g.input('x', 'float32', [2, 3]), g.input('v', 'float32', [4])];
+    expect(() => g.op('RMSNormalization', [x, v])).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+    expect(() => g.op('RMSNormalization', [x, g.constant([1])], { axis: 2 })).toThrowError(
+      throwing('ERR_SHAPE_MISMATCH'),
+    );
+  });
+});
+
+describe('LpNormalization', () => {
+  test.each([1, 2])('p = %d, along any axis', async (p) => {
+    for (const axis of [0, 1, -1]) {
+      for (const dims of [[3, 4], ['n', 'm'], undefined]) {
+        await checkGradients({
+          inputs: { x: [3, 4] },
+          dims: { x: dims },
+          // signs differ, and nothing is near 0
+          at: { x: numbers(12, [0.3, 1]).map((value, i) => (i % 3 === 1 ? -value : value)) },
+          build: (g, { x }) => g.op('LpNormalization', [x], { p, axis }),
+        });
+      }
+    }
+  });
+
+  test('the zero vector has no gradient', async () => {
+    for (const p of [1, 2]) {
+      const g = new GraphBuilder();
+      const x = g.input('x', 'float32', [2, 2]);
+      const y = g.op('LpNormalization', [x], { p });
+      g.output('dx', backward(g, y, [x], g.input('dy', 'float32', [2, 2]))[0] as Value);
+      const matrix = (...data: number[]) =>
+        ({ dtype: 'float32', shape: [2, 2], data: Float32Array.from(data) }) as const;
+      const { dx } = await runModel(buildModel(g), { x: matrix(0, 0, 3, 1), dy: matrix(1, 2, 0, 4) });
+      const [a, b, c, d] = Array.from(dx?.data as Float32Array);
+      expect([a, b]).toEqual([0, 0]);
+      expect(c).not.toBe(0);
+      expect(d).not.toBe(0);
+    }
+  });
+
+  test('type, shape, and an axis that is not there', async () => {
+    await expectShapes({ inputs: { x: [2, 3] }, build: (g, { x }) => [g.op('LpNormalization', [x])] });
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [2, 3]);
+    expect(() => g.op('LpNormalization', [x], { axis: 2 })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+  });
+});
+
+describe('MeanVarianceNormalization', () => {
+  test.each([
+    [undefined, [2, 3, 2, 2], undefined],
+    [
+      [0, 2, 3],
+      [2, 2, 2, 2],
+      ['batch', 2, 'h', 'w'],
+    ],
+    [[1], [2, 4], undefined],
+    [
+      [-1, 0],
+      [2, 3, 2],
+      ['batch', 3, 2],
+    ],
+  ] as const)('over axes %j of input %j known as %j', async (axes, x, dims) => {
+    await checkGradients({
+      inputs: { x },
+      ...(dims ? { dims: { x: dims } } : {}),
+      range: [-2, 2],
+      build: (g, { x }) => g.op('MeanVarianceNormalization', [x], { axes }),
+      dtype: 'float32',
+    });
+  });
+
+  test('type, shape, and axes that are not there', async () => {
+    await expectShapes({
+      inputs: { x: [2, 3, 2, 2] },
+      build: (g, { x }) => [g.op('MeanVarianceNormalization', [x])],
+    });
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [2, 3]);
+    expect(() => g.op('MeanVarianceNormalization', [x])).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
+  });
+});

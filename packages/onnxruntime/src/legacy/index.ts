@@ -1,0 +1,6 @@
+export {
+  createTrainingArtifacts,
+  type TrainedParameter,
+  type TrainingArtifacts,
+  type TrainingArtifactsOptions,
+} from './artifacts.ts';
