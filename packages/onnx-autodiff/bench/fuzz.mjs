@@ -39,10 +39,23 @@ function fuzzFile(path, count, seed) {
     const mutation = mutate(bytes, i, ops);
     const { outcome, ms, error } = attempt(api, mutation.bytes);
     counts[outcome] = (counts[outcome] ?? 0) + 1;
-    if (outcome === 'crash') crashes.push({ seed: i, kind: mutation.kind, error });
+    if (outcome === 'crash') crashes.push({ seed: i, error });
     if (ms > slowest.ms) slowest = { ms, seed: i, kind: mutation.kind, outcome };
   }
   return { counts, crashes, slowest };
+}
+
+/** Seeds of crashes by the place where they happen. */
+function groupCrashes(crashes) {
+  const places = new Map();
+  for (const { seed, error } of crashes) {
+    const where = String(error?.stack ?? error)
+      .split('\n')
+      .slice(0, 5)
+      .join('\n');
+    places.set(where, [...(places.get(where) ?? []), seed]);
+  }
+  return places;
 }
 
 const positive = (text, name) => {
@@ -78,8 +91,9 @@ function main() {
     console.log(
       `  slowest ${slowest.ms.toFixed(0)} ms: seed ${slowest.seed}, ${slowest.kind}, ${slowest.outcome}`,
     );
-    for (const { seed, kind, error } of crashes.slice(0, 5))
-      console.log(`  CRASH seed ${seed}, ${kind}: ${error.stack}`);
+    for (const [where, seeds] of groupCrashes(crashes)) {
+      console.log(`  CRASH, seeds ${seeds.slice(0, 5).join(', ')} (${seeds.length} in all): ${where}`);
+    }
     crashed += crashes.length;
   }
   const peak = process.resourceUsage().maxRSS / 1024;

@@ -156,6 +156,38 @@ describe('precision', () => {
     expect(decodeModel(bytes, { keepPrecision: true }).converted).toEqual([]);
   });
 
+  test.each(['float16', 'bfloat16'] as const)('every %s is the nearest to its own value', (dtype) => {
+    const data = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
+    const values = numbersOf({ dtype, shape: [data.length], data });
+    const back = tensor(dtype, [data.length], values).data as Uint16Array;
+    const changed = data.filter((bits, i) => !Number.isNaN(values[i]) && back[i] !== bits);
+    expect([...changed]).toEqual([]);
+  });
+
+  test.each(['float16', 'bfloat16'] as const)(
+    'a number becomes the nearest %s, the even one of two',
+    (dtype) => {
+      const near = (value: number) => numbersOf(tensor(dtype, [], [value]))[0];
+      const step = dtype === 'float16' ? 2 ** -10 : 2 ** -7;
+      expect([1 + 0.49 * step, 1 + 0.5 * step, 1 + 0.51 * step].map(near)).toEqual([1, 1, 1 + step]);
+      expect([1 + 1.5 * step, 1 + 2.5 * step].map(near)).toEqual([1 + 2 * step, 1 + 2 * step]);
+      expect([0.1, -0.1].map(near)).toEqual(
+        dtype === 'float16' ? [0.0999755859375, -0.0999755859375] : [0.10009765625, -0.10009765625],
+      );
+      expect([Infinity, -Infinity, NaN, -0, 1e39].map(near)).toEqual([
+        Infinity,
+        -Infinity,
+        NaN,
+        -0,
+        Infinity,
+      ]);
+      if (dtype !== 'float16') return;
+      expect([65519, 65520, 2 ** -25, 1.01 * 2 ** -25, 3 * 2 ** -25].map(near)).toEqual([
+        ...[65504, Infinity, 0, 2 ** -24, 2 ** -23],
+      ]);
+    },
+  );
+
   test('no number is NaN in every precision', () => {
     const nan = (dataType: number, bits: number) =>
       numbersOf(read({ dataType, rawData: bytesOf(Uint16Array.of(bits)) }) as never);

@@ -180,6 +180,29 @@ describe('parts that lie side by side', () => {
     expect(written(g.sum([padded(g, a, 0, 2), x, padded(g, b, 2, 0)]))).toBe('Add(x, Concat(a, b))');
   });
 
+  test('count as often as they stand there', () => {
+    const g = new GraphBuilder();
+    const [a, b] = ['a', 'b'].map((name) => g.input(name, 'float32', ['n', 2])) as [Value, Value];
+    const [left, right] = [padded(g, a, 0, 2), padded(g, b, 2, 0)];
+    expect(written(g.sum([left, left, right]))).toBe('Add(Pad(a, 0,0,0,2), Concat(a, b))');
+  });
+
+  test('may be empty', () => {
+    const g = new GraphBuilder();
+    const [a, b] = [0, 2].map((size) => g.input(`x${size}`, 'float32', ['n', size])) as [Value, Value];
+    expect(written(g.add(padded(g, a, 0, 2), b))).toBe('Add(Pad(x0, 0,0,0,2), x2)');
+    expect(written(g.add(padded(g, a, 1, 1), padded(g, a, 1, 1)))).toMatch(/^Add/);
+  });
+
+  test('are found among very many', () => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [1000, 2]);
+    const steps = Array.from({ length: 1000 }, (_, i) => g.gather(x, g.scalar(i, 'int64')));
+    const [dx] = backward(g, g.reduceSum(g.mul(g.sum(steps), g.sum(steps.slice(0, 2)))), [x]);
+    expect(dx?.node?.op).toBe('Concat');
+    expect(dx?.node?.inputs).toHaveLength(1000);
+  });
+
   test('give the same gradients', async () => {
     await checkGradients({
       inputs: { x: [2, 6] },

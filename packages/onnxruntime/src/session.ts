@@ -326,8 +326,8 @@ export class TrainingSession {
   dispose(): Promise<void> {
     return this.#exclusive(async () => {
       this.#disposed = true;
-      for (const executable of this.#executables.values()) await (await executable).release();
       await this.#parts.update.release();
+      for (const executable of this.#executables.values()) await (await executable).release();
     });
   }
 }

@@ -74,22 +74,27 @@ const optimizers: [string, OptimizerSpec, number][] = [
   ],
   ['adamw', adamw({ learningRate, beta1: 0.8, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.2 }), 1],
 ];
-const problems: [string, () => Problem][] = [
-  ['a perceptron', perceptron],
-  ['sentences', sentences],
-  ['images', images],
-];
+/** Trains both ways for 40 steps and compares. */
+async function expectAlike(problem: Problem, optimizer: OptimizerSpec, share: number): Promise<void> {
+  const { artifacts, losses, parameters, reference } = await trainBoth(problem, optimizer, 40);
+  const first = 39 % problem.batches.length; // of the same batch as the last
+  expect(losses.at(-1)).toBeLessThan(losses[first] as number);
+  expect(Math.min(...reference.rates)).toBeLessThanOrEqual(learningRate * share);
+  expect(farthest(losses, reference.losses)).toBeLessThan(1e-5);
+  expect(farthest(parameters, joined(artifacts, reference.parameters))).toBeLessThan(1e-4);
+}
 
-describe.each(problems)('on %s', (_, problem) => {
-  test.each(optimizers)('%s trains as the core does', async (_name, optimizer, share) => {
-    const steps = 40;
-    const { artifacts, losses, parameters, reference } = await trainBoth(problem(), optimizer, steps);
-    const first = (steps - 1) % problem().batches.length; // of the same batch as the last
-    expect(losses.at(-1)).toBeLessThan(losses[first] as number);
-    expect(Math.min(...reference.rates)).toBeLessThanOrEqual(learningRate * share);
-    expect(farthest(losses, reference.losses)).toBeLessThan(1e-5);
-    expect(farthest(parameters, joined(artifacts, reference.parameters))).toBeLessThan(1e-4);
-  });
+describe('trains as the core does', () => {
+  test.each(optimizers)('a perceptron by %s', (_, optimizer, share) =>
+    expectAlike(perceptron(), optimizer, share),
+  );
+  test.each(optimizers.filter(([name]) => /hard|adamw/.test(name)))(
+    'sentences and images by %s',
+    async (_, optimizer, share) => {
+      await expectAlike(sentences(), optimizer, share);
+      await expectAlike(images(), optimizer, share);
+    },
+  );
 });
 
 test('any options of vradam step as in the core', async () => {

@@ -68,5 +68,6 @@ export async function trainReference(
     ({ state } = stepped);
     parameters = { ...stepped.parameters };
   }
+  await session.release();
   return { losses, rates, parameters };
 }

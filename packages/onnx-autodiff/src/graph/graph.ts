@@ -8,7 +8,7 @@
 
 import { fail } from '../errors.ts';
 import { isStatic } from '../model/dims.ts';
-import type { Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
+import type { Attribute, Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
 import { bytesPerElement, numbersOf, sizeOf, tensor } from '../model/tensors.ts';
 import { checkInputs } from '../operators/arity.ts';
 import { findOperator } from '../operators/index.ts';
@@ -97,14 +97,16 @@ export class Graph {
 
   #value(type: Partial<Mutable<Value>> & { name: string }): Value {
     checkShape(type);
-    const blank = {
-      dtype: undefined,
-      shape: undefined,
-      ints: undefined,
-      constant: undefined,
-      node: undefined,
+    return {
+      id: this.#values++,
+      name: type.name,
+      dtype: type.dtype,
+      shape: type.shape,
+      ints: type.ints,
+      constant: type.constant,
+      isParameter: type.isParameter ?? false,
+      node: type.node,
     };
-    return { id: this.#values++, isParameter: false, ...blank, ...type };
   }
 
   /** An input of the graph. The name must be free. */
@@ -168,7 +170,7 @@ export class Graph {
     if (operator && domain === '') checkInputs(op, inputs);
     const simple = domain === '' && simplify(this as unknown as GraphBuilder, op, inputs, attributes);
     if (simple) return [simple];
-    const key = `${domain}.${op}(${inputs.map((input) => input?.id ?? '')})${outputCount}${JSON.stringify(attributes, attributeText)}`;
+    const key = keyOf(domain, op, inputs, attributes, outputCount);
     const known = random.test(op) ? undefined : this.#known.get(key);
     if (known) return known;
 
@@ -253,13 +255,24 @@ function signs({ dtype, data }: Tensor): string {
     : '';
 }
 
+/** Text that two equal calls have in common; put together by hand, as it is made for every node. */
+function keyOf(
+  domain: string,
+  op: string,
+  inputs: readonly (Value | undefined)[],
+  attributes: Attributes,
+  outputCount: number,
+): string {
+  let key = `${domain}.${op}:${outputCount}`;
+  for (const input of inputs) key += `,${input ? input.id : ''}`;
+  for (const name in attributes) key += `|${name}=${attributeText(attributes[name] as Attribute)}`;
+  return key;
+}
+
 /** Text of an attribute for comparing; tensors by their numbers. */
-function attributeText(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  // JSON has neither NaN nor Infinity
-  if (typeof value === 'number' && !Number.isFinite(value)) return `${value}`;
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name}:${value}`;
-  return value;
+function attributeText({ type, value }: Attribute): string {
+  if (type === 'tensor') return `${value.dtype}[${value.shape}]${value.data}${signs(value)}`;
+  return `${type}:${type === 'strings' || type === 'string' ? JSON.stringify(value) : value}`;
 }
 
 /** What was inferred, completed by what the file says. */

@@ -1,5 +1,6 @@
 /** Operations that change nothing, or that follow another that they undo. */
 
+import { farAway } from '../model/dims.ts';
 import type { Attributes } from '../model/model.ts';
 import type { GraphBuilder } from './builder.ts';
 import { arithmeticSimplifications } from './simplifyArithmetic.ts';
@@ -56,9 +57,6 @@ const expanded: Simplification = ([x, target]) => {
   const missing = from.length - to.length;
   return to.every((dim, i) => dim === 1 || dim === from[i + missing]) ? x : undefined;
 };
-
-/** From here on, a position means "the end". */
-const farAway = 2 ** 31 - 1;
 
 /** Cutting out everything. */
 const sliced: Simplification = ([x, starts, ends, axes, steps]) => {

@@ -17,7 +17,7 @@ function scalarOf(value: Value | undefined): number | undefined {
 }
 
 /** True for a constant whose only element is `number`, and that cannot widen `other` by broadcasting. */
-export function isAll(value: Value | undefined, number: number, other: Value | undefined): boolean {
+function isAll(value: Value | undefined, number: number, other: Value | undefined): boolean {
   if (!value?.constant || value.isParameter || value.constant.data.length !== 1) return false;
   if ((value.shape?.length ?? 0) > (other?.shape?.length ?? 0)) return false;
   return numbersOf(value.constant)[0] === number;
@@ -140,28 +140,25 @@ function partOf(term: Value): Part | undefined {
   return { term, inner, axis, start, end: start + size };
 }
 
-/** True if one part begins where another ends. */
-const continues = (part: Part, before: Part): boolean =>
-  part.axis === before.axis && part.start === before.end && sameShape(part.term.shape, before.term.shape);
-
-/** Parts that continue one another, from the first on. */
-function runFrom(first: Part, parts: readonly Part[]): readonly Part[] {
-  const run = [first];
-  for (let next: Part | undefined = first; next; ) {
-    const last: Part = next;
-    next = parts.find((part) => continues(part, last));
-    if (next) run.push(next);
+/** The longest run of parts that continue one another. */
+function longestRun(parts: readonly Part[]): readonly Part[] {
+  const key = ({ axis, term }: Part, at: number): string => `${axis}:${at}:${term.shape}`;
+  const byStart = new Map(parts.map((part) => [key(part, part.start), part]));
+  const ends = new Set(parts.map((part) => key(part, part.end)));
+  let longest: readonly Part[] = [];
+  for (const head of parts.filter((part) => !ends.has(key(part, part.start)))) {
+    const run = [head];
+    for (let next = byStart.get(key(head, head.end)); next; next = byStart.get(key(next, next.end))) {
+      run.push(next);
+    }
+    if (run.length > longest.length) longest = run;
   }
-  return run;
+  return longest;
 }
 
 /** Terms of which those that lie side by side are joined instead of added. */
 function joined(g: GraphBuilder, terms: readonly Value[]): readonly Value[] | undefined {
-  const parts = terms.flatMap((term) => partOf(term) ?? []);
-  const run = parts
-    .filter((part) => !parts.some((before) => continues(part, before)))
-    .map((part) => runFrom(part, parts))
-    .reduce<readonly Part[]>((longest, other) => (other.length > longest.length ? other : longest), []);
+  const run = longestRun(terms.flatMap((term) => partOf(term) ?? []));
   const [first, last] = [run[0], run.at(-1)];
   if (run.length < 2 || !first || !last) return undefined;
   const { axis } = first;
@@ -171,16 +168,18 @@ function joined(g: GraphBuilder, terms: readonly Value[]): readonly Value[] | un
     run.map(({ inner }) => inner),
     axis,
   );
-  const amounts = Array.from({ length: 2 * rank }, (_, _i) => g.ints([0]));
+  const amounts = new Array<Value>(2 * rank).fill(g.ints([0]));
   amounts[axis] = g.gather(before, g.ints([axis]));
   amounts[axis + rank] = g.gather(after, g.ints([axis + rank]));
   const whole = g.pad(inside, g.concat(amounts, 0));
   const used = new Set(run.map(({ term }) => term));
-  return [...terms.filter((term) => !used.has(term)), whole];
+  // a term that stands there twice is used once
+  return [...terms.filter((term) => !used.delete(term)), whole];
 }
 
 const summed: Simplification = (inputs, _attributes, g) => {
   if (inputs.length === 1) return inputs[0];
+  if (inputs.includes(undefined)) return undefined;
   const fewer = joined(g, inputs as readonly Value[]);
   return fewer && (fewer.length === 1 ? fewer[0] : g.sum(fewer));
 };

@@ -176,6 +176,9 @@ export const isNegative = (dim: Dim): boolean => {
   return coefficients.length > 0 && coefficients.every((coefficient) => coefficient < 0);
 };
 
+/** A position from here on means "the end": exporters write the largest integer of 32 or 64 bits. */
+export const farAway: number = 2 ** 31 - 1;
+
 /** Product of all dimensions; 1 for a scalar. */
 export function product(shape: Shape): Dim {
   return shape.reduce((a: Dim, b) => mulDims(a, b), 1);

@@ -1,6 +1,7 @@
 /** Constant tensors: making them, reading them, their element types. */
 
 import { fail } from '../errors.ts';
+import { bfloatToNumber, halfToNumber, numberToBfloat, numberToHalf } from './halves.ts';
 import type { DataType, Tensor, TensorData } from './model.ts';
 
 /** Bytes of an element in memory. */
@@ -52,6 +53,14 @@ export function emptyData(dtype: DataType, size: number): NumberArray {
   return new arrays[dtype](size);
 }
 
+/** Types whose elements are bits that stand for other numbers. */
+const halves: Readonly<
+  Partial<Record<DataType, { read(bits: number): number; write(value: number): number }>>
+> = {
+  float16: { read: halfToNumber, write: numberToHalf },
+  bfloat16: { read: bfloatToNumber, write: numberToBfloat },
+};
+
 /**
  * A tensor of given numbers.
  *
@@ -71,11 +80,12 @@ export function tensor(
   }
   const made = emptyData(dtype, data.length);
   const big = made instanceof BigInt64Array || made instanceof BigUint64Array;
+  const toElement = halves[dtype]?.write ?? ((value: number) => value);
   for (let i = 0; i < data.length; i++) {
     const value = data[i] as number | bigint;
     if (big && typeof value === 'number' && !Number.isInteger(value))
       fail('ERR_MODEL_INVALID', `a tensor of ${dtype} holds whole numbers. Received: ${value}.`);
-    made[i] = big ? BigInt(value) : Number(value);
+    made[i] = big ? BigInt(value) : toElement(Number(value));
   }
   return { dtype, shape, data: made };
 }
@@ -90,35 +100,15 @@ function toSafe(value: bigint): number {
 /** Elements as numbers. Throws `ERR_MODEL_INVALID` for text. */
 export function numbersOf({ dtype, data }: Tensor): number[] {
   if (dtype === 'string') fail('ERR_MODEL_INVALID', 'numbers are needed here. Received: a tensor of text.');
+  const read = halves[dtype]?.read ?? ((value: number) => value);
   return Array.from(data as ArrayLike<number | bigint>, (value) =>
-    typeof value === 'bigint' ? toSafe(value) : value,
+    typeof value === 'bigint' ? toSafe(value) : read(value),
   );
-}
-
-/** The value of an IEEE half. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  const significand = exponent === 0 ? fraction / 1024 : 1 + fraction / 1024;
-  return sign * significand * 2 ** (Math.max(exponent, 1) - 15);
-}
-
-const word = new Uint32Array(1);
-const single = new Float32Array(word.buffer);
-
-/** The value of a bfloat16: the upper half of a float32. */
-export function bfloatToNumber(bits: number): number {
-  word[0] = bits << 16;
-  return single[0] as number;
 }
 
 /** A float16, bfloat16 or float64 tensor as float32; any other as it is. */
 export function toFloat32({ dtype, shape, data }: Tensor): Tensor {
-  const convert = { float16: halfToNumber, bfloat16: bfloatToNumber, float64: (x: number) => x }[
-    dtype as 'float16'
-  ];
+  const convert = dtype === 'float64' ? (value: number) => value : halves[dtype]?.read;
   if (!convert) return { dtype, shape, data };
   return { dtype: 'float32', shape, data: Float32Array.from(data as Uint16Array, convert) };
 }

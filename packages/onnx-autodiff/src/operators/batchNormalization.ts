@@ -19,6 +19,7 @@ import { float, type HasAttributes, int, type Value } from '../graph/value.ts';
 import type { Dim } from '../model/model.ts';
 import { input, misfit } from './infer.ts';
 import type { Backward, Call, Infer, Operator, Rule } from './operator.ts';
+import { refuse } from './sizes.ts';
 
 /** Throws unless inputs from the second on are vectors with an element for each of `size`. */
 export function checkVectors(call: Call, size: Dim | undefined, what: string): void {
@@ -47,10 +48,20 @@ const isTraining = (node: HasAttributes): boolean => int(node, 'training_mode', 
 export const inverseDeviation = (g: GraphBuilder, node: HasAttributes, variance: Value): Value =>
   g.reciprocal(g.sqrt(g.add(variance, float(node, 'epsilon', 1e-5))));
 
+/** Mean of squares along axes, which are kept. onnxruntime is slower at ReduceSumSquare. */
+export const meanSquare = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
+  g.reduceMean(g.mul(x, x), axes, true);
+
 /** `scale x + bias` with a number for each entry of axis 1: onnxruntime does it in one pass. */
 export function affine(g: GraphBuilder, x: Value, scale: Value, bias: Value): Value {
   const one = g.expandLike(g.scalar(1, scale.dtype), scale);
   return g.op('BatchNormalization', [x, scale, bias, g.zerosLike(scale), one], { epsilon: 0 });
+}
+
+/** Sum by channel: first over positions, then over examples, which onnxruntime does up to 3 times as fast as both. */
+function channelSum(g: GraphBuilder, x: Value): Value {
+  const [, ...positions] = otherAxes(g, x);
+  return g.reduceSum(positions.length > 0 ? g.reduceSum(x, positions) : x, [0]);
 }
 
 /** The words of the formulas above, each made when first used. */
@@ -58,13 +69,13 @@ function words({ g, node, inputs: [x, scale], dy }: Backward, mean: Value, varia
   const input = x as Value;
   const axes = otherAxes(g, input);
   const inv = inverseDeviation(g, node, variance);
-  const sum = () => g.reduceSum(dy, axes);
+  const sum = () => channelSum(g, dy);
   return {
     inv,
     a: g.mul(scale as Value, inv),
     n: g.count(input, axes),
     sum,
-    dot: () => g.sub(g.reduceSum(g.mul(dy, input), axes), g.mul(mean, sum())),
+    dot: () => g.sub(channelSum(g, g.mul(dy, input)), g.mul(mean, sum())),
     /** A vector that broadcasts over the axes after that of channels. */
     wide: (value: Value) => g.reshape(value, [-1, ...axes.slice(1).map(() => 1)]),
   };
@@ -138,8 +149,8 @@ const trainingRule: Rule = (backward) => {
     needs(0) ? inputGradient(backward, mean, variance, arriving) : undefined,
     dy && needs(1) ? g.mul(dot(), inv) : undefined,
     dy && needs(2) ? sum() : undefined,
-    inputs[3] && scaled(dMean, momentum),
-    inputs[4] && scaled(dVariance, momentum),
+    needs(3) ? scaled(dMean, momentum) : undefined,
+    needs(4) ? scaled(dVariance, momentum) : undefined,
   ];
 };
 
@@ -189,7 +200,11 @@ const upgrade: NonNullable<Operator['upgrade']> = (g, call, opset) => {
 /** BatchNormalization. */
 export const batchNormalization: Operator = {
   infer,
-  gradient: (backward) => (isTraining(backward.node) ? trainingRule(backward) : evaluationRule(backward)),
+  gradient: (backward) => {
+    const { node, inputs } = backward;
+    if (inputs.some(({ dtype }) => dtype !== inputs[0]?.dtype)) refuse(node, 'inputs must be of one type');
+    return isTraining(node) ? trainingRule(backward) : evaluationRule(backward);
+  },
   upgrade,
   note: 'also by the statistics, and through running statistics in training',
 };

@@ -59,7 +59,8 @@ export function looseShape(call: Call, x: Shape | undefined, outputs: Dim | unde
 const inferConv: Infer = (call) => {
   const [{ dtype, shape: x }, { shape: w }] = [input(call, 0), input(call, 1)];
   if (!x || !w) return [{ dtype, shape: looseShape(call, x, w?.[0]) }];
-  const [outputs, channels] = w as [Dim, Dim];
+  // a weight of too few axes is refused with its other faults
+  const [outputs = 1, channels = 1] = w;
   checkChannels(call, x, w, [outputs, mulDims(channels, int(call, 'group', 1))]);
   checkBias(call, outputs);
   const windows = windowsOf(call, x.slice(2), kernelOf(call, w));

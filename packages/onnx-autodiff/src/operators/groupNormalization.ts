@@ -14,7 +14,7 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import { int, type Node, type Value } from '../graph/value.ts';
-import { affine, checkVectors, inverseDeviation } from './batchNormalization.ts';
+import { affine, checkVectors, inverseDeviation, meanSquare } from './batchNormalization.ts';
 import { input, misfit } from './infer.ts';
 import type { Backward, Infer, Operator, Rule } from './operator.ts';
 import { refuse, shapeOfSizes, sizeBetween } from './sizes.ts';
@@ -63,9 +63,7 @@ function groupingOf({ g, node, inputs: [x, scale] }: Backward): Grouping {
 function centred(g: GraphBuilder, node: Node, x: Value, groups: number): { z: Value; inv: Value; n: Value } {
   const grouped = g.reshape(x, [0, groups, -1]);
   const z = g.sub(grouped, g.reduceMean(grouped, [2], true));
-  const n = g.count(grouped, [2]);
-  const squares = g.op('ReduceSumSquare', [z, g.ints([2])], { keepdims: 1 });
-  return { z, inv: inverseDeviation(g, node, g.div(squares, n)), n };
+  return { z, inv: inverseDeviation(g, node, meanSquare(g, z, [2])), n: g.count(grouped, [2]) };
 }
 
 const rule: Rule = (backward) => {

@@ -4,6 +4,7 @@ import { activations } from './activations.ts';
 import { arithmetic } from './arithmetic.ts';
 import { conv } from './conv.ts';
 import { convTranspose } from './convTranspose.ts';
+import { depthToSpace } from './depthToSpace.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
 import { indexing } from './indexing.ts';
@@ -35,6 +36,7 @@ export const operators: OperatorTable = {
   ...convTranspose,
   ...pool,
   ...resize,
+  ...depthToSpace,
   ...products,
   ...einsum,
   ...shapes,

@@ -127,7 +127,8 @@ const inferOneHot: Infer = (call) => {
 };
 
 /** y = off + (on - off) [hot]: `on` gets the sum of dy where it is hot, `off` the rest. */
-const oneHotRule: Rule = ({ g, node, inputs, dy }) => {
+const oneHotRule: Rule = ({ g, node, inputs, dy, needs }) => {
+  if (!needs(2)) return [];
   const [indices, depth] = inputs as [Value, Value];
   const zeroOne = g.constant([0, 1], [2], dy.dtype ?? 'float32');
   const hot = g.node('OneHot', [indices, depth, zeroOne], node.attributes)[0] as Value;

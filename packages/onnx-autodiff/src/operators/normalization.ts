@@ -14,7 +14,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Node, type Value } from '../graph/value.ts';
 import type { DataType } from '../model/model.ts';
-import { batchNormalization, inverseDeviation } from './batchNormalization.ts';
+import { batchNormalization, inverseDeviation, meanSquare } from './batchNormalization.ts';
 import { checkFit } from './fit.ts';
 import { groupNormalization, instanceNormalization } from './groupNormalization.ts';
 import { input, normalAxis, sameAsInput } from './infer.ts';
@@ -92,10 +92,6 @@ function layerStatistics({ g, node, inputs }: Backward): { z: Value; inv: Value 
   const z = g.sub(x, g.reduceMean(x, axes, true));
   return { z, inv: inverseDeviation(g, node, meanSquare(g, z, axes)) };
 }
-
-/** Mean of squares along axes, which are kept. */
-const meanSquare = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
-  g.div(g.op('ReduceSumSquare', [x, g.ints(axes)], { keepdims: 1 }), g.count(x, axes));
 
 /** Gradients by input, scale and bias. */
 function layerGradients(backward: Backward, layer: Layer): readonly (Value | undefined)[] {

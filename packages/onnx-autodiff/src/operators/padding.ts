@@ -10,7 +10,7 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import { text, type Value } from '../graph/value.ts';
-import { addDims } from '../model/dims.ts';
+import { addDims, farAway } from '../model/dims.ts';
 import type { Dim } from '../model/model.ts';
 import { freshShape, input, intsOf, misfit, normalAxis, numbersIn } from './infer.ts';
 import type { Backward, Call, Infer, OperatorTable, Rule } from './operator.ts';
@@ -58,7 +58,7 @@ function trimmed(g: GraphBuilder, dy: Value, amounts: Amounts): Value {
   const axes = amounts.flatMap(([before, after], axis) => (before > 0 || after > 0 ? [axis] : []));
   if (axes.length === 0) return dy;
   const starts = axes.map((axis) => amounts[axis]?.[0] ?? 0);
-  const ends = axes.map((axis) => -(amounts[axis]?.[1] ?? 0) || Number.MAX_SAFE_INTEGER);
+  const ends = axes.map((axis) => -(amounts[axis]?.[1] ?? 0) || farAway);
   return g.slice(dy, starts, ends, axes);
 }
 
@@ -86,7 +86,7 @@ type CopyMode = 'reflect' | 'edge' | 'wrap';
 
 /** How a margin's gradient becomes that of the elements it was copied from. */
 const gathered: Readonly<Record<CopyMode, (g: GraphBuilder, margin: Value, axis: number) => Value>> = {
-  reflect: (g, margin, axis) => g.slice(margin, [-1], [-Number.MAX_SAFE_INTEGER], [axis], [-1]),
+  reflect: (g, margin, axis) => g.slice(margin, [-1], [-farAway], [axis], [-1]),
   edge: (g, margin, axis) => g.reduceSum(margin, [axis], true),
   wrap: (_g, margin) => margin,
 };
@@ -109,14 +109,14 @@ function folded(
   before: number,
   after: number,
 ): Value {
-  const middle = g.slice(dy, [before], [-after || Number.MAX_SAFE_INTEGER], [axis]);
+  const middle = g.slice(dy, [before], [-after || farAway], [axis]);
   const [first, last] = origins[mode](g, sizeAlong(g, middle, axis), before, after);
   const add = (margin: Value, start: Size): Value =>
     embed(g, gathered[mode](g, margin, axis), middle, [{ axis, start }]);
   return g.sum([
     middle,
     ...(before > 0 ? [add(g.slice(dy, [0], [before], [axis]), first)] : []),
-    ...(after > 0 ? [add(g.slice(dy, [-after], [Number.MAX_SAFE_INTEGER], [axis]), last)] : []),
+    ...(after > 0 ? [add(g.slice(dy, [-after], [farAway], [axis]), last)] : []),
   ]);
 }
 

@@ -18,7 +18,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import type { Shape } from '../model/model.ts';
 import { numbersOf } from '../model/tensors.ts';
-import { embed, shapeOfSizes, sizeAlong, sizeBetween } from './sizes.ts';
+import { embed, type Size, shapeOfSizes, sizeAlong, sizeBetween } from './sizes.ts';
 
 /** Tables of more rows are not worth a matrix product. */
 const mostRowsOfProduct = 128;
@@ -41,11 +41,18 @@ export function addRows(g: GraphBuilder, rows: Value, index: Value, count: Value
   });
 }
 
-/** Indices that do not change, counted from the front; undefined if there are none, or too many to look at. */
-function constantIndices(indices: Value, size: number): readonly number[] | undefined {
-  const { constant, isParameter } = indices;
+/** Indices that do not change; undefined if there are none, or too many to look at. */
+function constantIndices({ constant, isParameter }: Value): readonly number[] | undefined {
   if (!constant || isParameter || constant.data.length > mostConstants) return undefined;
-  return numbersOf(constant).map((i) => (i < 0 ? i + size : i));
+  return numbersOf(constant);
+}
+
+/** Where indices that go on one by one begin; undefined if they do not. */
+function firstOfRun(g: GraphBuilder, x: Value, axis: number, indices: readonly number[]): Size | undefined {
+  const first = indices[0] ?? 0;
+  const crossesEnd = first < 0 && first + indices.length > 0;
+  if (crossesEnd || !indices.every((entry, i) => entry === first + i)) return undefined;
+  return first < 0 ? g.add(sizeAlong(g, x, axis), first) : first;
 }
 
 /** Places of constant indices that do not repeat, as a table from entry to place; -1 for entries that none takes. */
@@ -66,10 +73,14 @@ function withConstants(
   axis: number,
   indices: readonly number[],
 ): Value | undefined {
-  const start = indices[0] ?? 0;
-  if (indices.every((entry, i) => entry === start + i)) return embed(g, dy, x, [{ axis, start }]);
-  const size = Number(g.knownShape(x)[axis]);
-  const places = size <= mostConstants ? inverted(indices, size) : undefined;
+  const start = firstOfRun(g, x, axis, indices);
+  if (start !== undefined) return embed(g, dy, x, [{ axis, start }]);
+  const size = g.knownShape(x)[axis];
+  if (typeof size !== 'number' || size > mostConstants) return undefined;
+  const places = inverted(
+    indices.map((i) => (i < 0 ? i + size : i)),
+    size,
+  );
   if (!places) return undefined;
   // entries that nothing took get a zero, put behind the others
   const isFull = indices.length === size;
@@ -91,7 +102,7 @@ function asProduct(g: GraphBuilder, dy: Value, x: Value, axis: number, index: Va
   if (typeof size !== 'number' || size > mostRowsOfProduct) return undefined;
   const [before, after] = [shape.slice(0, axis), shape.slice(axis + 1)];
   const width = (part: Shape): number =>
-    part.reduce((size: number, dim) => size * (typeof dim === 'number' ? dim : usualSize), 1);
+    part.reduce((total: number, dim) => total * (typeof dim === 'number' ? dim : usualSize), 1);
   // the one-hot matrix must not be much larger than dy
   if (after.length === 0 && width(before) * 4 >= size) {
     return g.matMul(dy, oneHot(g, index, size, dy, -1));
@@ -126,18 +137,14 @@ export function scatterBack(g: GraphBuilder, dy: Value, x: Value, indices: Value
   const size = g.knownShape(x)[axis];
   // one axis of indices, whatever they had
   const joined = joinAxes(g, dy, axis, g.rank(indices), rank);
-  const known =
-    typeof size === 'number' ? constantIndices(indices, size) : nonNegative(constantIndices(indices, 0));
-  const constant = known && withConstants(g, joined, x, axis, known);
-  if (constant) return constant;
+  const constants = constantIndices(indices);
+  const moved = constants && withConstants(g, joined, x, axis, constants);
+  if (moved) return moved;
   const index = g.cast(g.reshape(indices, [-1]), 'int64');
   if (typeof size === 'number' && g.knownShape(index)[0] === 1)
     return atOnePlace(g, joined, x, axis, index, size);
   return asProduct(g, joined, x, axis, index) ?? asRows(g, joined, x, axis, index);
 }
-
-const nonNegative = (indices: readonly number[] | undefined): readonly number[] | undefined =>
-  indices?.every((i) => i >= 0) ? indices : undefined;
 
 /** dy with the axes of the indices made one. */
 function joinAxes(g: GraphBuilder, dy: Value, axis: number, joined: number, rank: number): Value {

@@ -8,15 +8,12 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
-import { addDims, ceilDiv, isNegative, subDims, symbol } from '../model/dims.ts';
+import { addDims, ceilDiv, farAway, isNegative, subDims, symbol } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
 import { movedInts } from './elements.ts';
 import { freshShape, input, intsOf, misfit, normalAxis, numbersIn } from './infer.ts';
 import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
 import { asCall, embed, type Place, refuse, shapeOfSizes, sizeAlong } from './sizes.ts';
-
-/** From here on, a position means "the end": exporters write the largest integer of 32 or 64 bits. */
-const farAway = 2 ** 31 - 1;
 
 /** A cut along one axis; positions are undefined where only the running graph knows them. */
 interface Cut {
@@ -160,7 +157,7 @@ const sliceRule: Rule = ({ g, node, inputs, outputs: [y], dy }) => {
     if (step === 1) return { axis, start: first };
     // counted down, the last element lies first
     const reach = g.mul(g.sub(sizeAlong(g, y as Value, axis), 1), step);
-    if (step < 0) part = g.slice(part, [-1], [-Number.MAX_SAFE_INTEGER], [axis], [-1]);
+    if (step < 0) part = g.slice(part, [-1], [-farAway], [axis], [-1]);
     if (step !== -1) part = spread(g, part, axis, Math.abs(step));
     return { axis, start: step < 0 ? g.add(first, reach) : first };
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backward, buildModel, type Dim, GraphBuilder, type Value } from '../../src/index.ts';
-import { type ImageForm, type WeightForm } from '../../src/operators/convCost.ts';
+import type { ImageForm, WeightForm } from '../../src/operators/convCost.ts';
 import { imageGradient } from '../../src/operators/convInput.ts';
 import { kernelGradient } from '../../src/operators/convWeight.ts';
 import { windowsOf } from '../../src/operators/windows.ts';
@@ -30,19 +30,31 @@ const forms: Record<string, Form> = {
   '1-D in steps, taps apart': { x: [1, 2, 9], w: [2, 2, 3], attributes: { strides: [2], dilations: [2] } },
   '2-D': { x: [2, 2, 4, 4], w: [2, 2, 3, 3], attributes: { pads: [1, 1, 1, 1] } },
   '2-D in steps that leave a rest': { x: [1, 2, 6, 5], w: [2, 2, 3, 2], attributes: { strides: [2, 3] } },
-  '2-D, more zeros than the kernel reaches over': { x: [1, 1, 3, 3], w: [2, 1, 2, 2], attributes: { pads: [3, 0, 1, 2] } },
+  '2-D, more zeros than the kernel reaches over': {
+    x: [1, 1, 3, 3],
+    w: [2, 1, 2, 2],
+    attributes: { pads: [3, 0, 1, 2] },
+  },
   '2-D of one element': { x: [2, 3, 3, 3], w: [2, 3, 1, 1] },
   '2-D of one element, in steps': { x: [2, 2, 4, 5], w: [2, 2, 1, 1], attributes: { strides: [2, 2] } },
   '2-D patches': { x: [2, 2, 5, 4], w: [3, 2, 2, 2], attributes: { strides: [2, 2], kernel_shape: [2, 2] } },
   '2-D of the whole image': { x: [2, 2, 3, 3], w: [2, 2, 3, 3] },
   '2-D in groups': { x: [1, 4, 4, 3], w: [4, 2, 2, 2], attributes: { group: 2, pads: [0, 1, 1, 0] } },
   '2-D depthwise': { x: [2, 3, 4, 4], w: [3, 1, 3, 3], attributes: { group: 3, pads: [1, 1, 1, 1] } },
-  '2-D depthwise in steps, twice as many results': { x: [1, 2, 5, 4], w: [4, 1, 2, 2], attributes: { group: 2, strides: [2, 1] } },
+  '2-D depthwise in steps, twice as many results': {
+    x: [1, 2, 5, 4],
+    w: [4, 1, 2, 2],
+    attributes: { group: 2, strides: [2, 1] },
+  },
   '3-D': { x: [1, 2, 3, 3, 2], w: [2, 2, 2, 2, 2], attributes: { pads: [1, 0, 0, 0, 1, 0] } },
-  '3-D in steps, taps apart': { x: [1, 1, 5, 3, 4], w: [1, 1, 2, 2, 2], attributes: { strides: [1, 1, 2], dilations: [2, 1, 1] } },
-  'SAME_UPPER': { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'SAME_UPPER', strides: [2, 2] } },
-  'SAME_LOWER': { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'SAME_LOWER', strides: [2, 3] } },
-  'VALID': { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'VALID' } },
+  '3-D in steps, taps apart': {
+    x: [1, 1, 5, 3, 4],
+    w: [1, 1, 2, 2, 2],
+    attributes: { strides: [1, 1, 2], dilations: [2, 1, 1] },
+  },
+  SAME_UPPER: { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'SAME_UPPER', strides: [2, 2] } },
+  SAME_LOWER: { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'SAME_LOWER', strides: [2, 3] } },
+  VALID: { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'VALID' } },
 };
 
 describe('Conv has the gradients of its formula', () => {
@@ -50,8 +62,13 @@ describe('Conv has the gradients of its formula', () => {
 });
 
 describe('Conv with sizes that only the running graph knows', () => {
-  test.each(Object.entries(forms))('%s: a symbolic batch', (_, form) => check({ ...form, dims: ['batch', ...form.x.slice(1)] }));
+  test.each(Object.entries(forms))('%s: a symbolic batch', (_, form) =>
+    check({ ...form, dims: ['batch', ...form.x.slice(1)] }),
+  );
 
-  const open = (form: Form): Form => ({ ...form, dims: ['batch', form.x[1] as number, ...form.x.slice(2).map((_, i) => `size${i}`)] });
+  const open = (form: Form): Form => ({
+    ...form,
+    dims: ['batch', form.x[1] as number, ...form.x.slice(2).map((_, i) => `size${i}`)],
+  });
   test.each(Object.entries(forms))('%s: a symbolic image', (_, form) => check(open(form)));
 });

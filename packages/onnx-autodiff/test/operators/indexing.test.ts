@@ -101,6 +101,14 @@ describe('Gather needs no sums', () => {
   test('for entries in another order', () => expect(gradientOf([3, 1, 0, 2])).toEqual(['Gather']));
   test('for entries that do not repeat', () => expect(gradientOf([3, 0])).toEqual(['Pad', 'Gather']));
 
+  test('for the last entries of a size with a name', () => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [2, 'n']);
+    const [dx] = backward(g, g.reduceSum(square(g, gather(g, x, g.ints([-2, -1]), 1))), [x]);
+    expect(dx?.node?.op).toBe('Pad');
+    expect(dx?.shape).toEqual([2, 'n']);
+  });
+
   test('for query, key and value of one tensor', () => {
     const g = new GraphBuilder();
     const x = g.input('x', 'float32', [3, 'batch', 5]);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backward, buildModel, GraphBuilder, type Value } from '../../src/index.ts';
 import { checkGradients, type GradientCheck, openRandom } from '../checkGradients.ts';
@@ -14,103 +15,6 @@ function numbers(size: number, [low, high]: readonly [number, number]): number[]
 
 /** Expects a VRAdamError of a code. */
 const throwing = (code: string) => expect.objectContaining({ code });
-
-describe('InstanceNormalization', () => {
-  const apply = (g: GraphBuilder, { x, scale, bias }: Values) =>
-    g.op('InstanceNormalization', [x, scale, bias], { epsilon: 0.01 });
-
-  test.each([
-    [[2, 3, 4], undefined],
-    [[2, 3, 2, 2], undefined],
-    [[1, 3, 2, 1, 2], undefined],
-    [
-      [2, 3, 2, 2],
-      ['batch', 3, 'h', 'w'],
-    ],
-    [
-      [2, 3, 2, 2],
-      ['batch', 'c', 2, 2],
-    ],
-  ] as const)('input %j known as %j', async (x, dims) => {
-    await checkGradients({
-      inputs: { x, scale: [3], bias: [3] },
-      ...(dims ? { dims: { x: dims } } : {}),
-      build: apply,
-    });
-  });
-
-  test('type and shape', async () => {
-    await expectShapes({
-      inputs: { x: [2, 3, 4], scale: [3], bias: [3] },
-      build: (g, values) => [apply(g, values)],
-    });
-  });
-
-  test('refuses inputs that do not fit, and channels without a number', () => {
-    const g = new GraphBuilder();
-    const [v3, v4] = [g.input('v3', 'float32', [3]), g.input('v4', 'float32', [4])];
-    const x = g.input('x', 'float32', [2, 3, 2]);
-    expect(() => apply(g, { x, scale: v3, bias: v4 })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
-    const flat = g.input('flat', 'float32', [2, 3]);
-    expect(() => apply(g, { x: flat, scale: v3, bias: v3 })).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
-    const named = g.input('named', 'float32', [2, 'c', 2]);
-    const v = g.input('v', 'float32', ['c']);
-    const y = g.reduceSum(apply(g, { x: named, scale: v, bias: v }));
-    expect(() => backward(g, y, [named])).toThrowError(throwing('ERR_OPERATOR_UNSUPPORTED'));
-  });
-});
-
-describe('GroupNormalization', () => {
-  const apply = (g: GraphBuilder, { x, scale, bias }: Values, num_groups: number) =>
-    g.op('GroupNormalization', [x, scale, bias], { num_groups, epsilon: 0.01 });
-
-  test.each([
-    [18, 2, [2, 4, 3], undefined],
-    [18, 1, [2, 4, 2, 2], undefined],
-    [18, 4, [2, 4, 2, 2], ['batch', 4, 'h', 'w']],
-    [21, 2, [2, 4, 3], undefined],
-    [21, 1, [2, 4, 2, 1], undefined],
-    [21, 4, [2, 4, 2], undefined],
-    [21, 2, [2, 4, 2, 2], ['batch', 4, 'h', 'w']],
-    [21, 2, [2, 4, 2, 2], ['batch', 'c', 2, 2]],
-  ] as const)('operator set %d: %d groups of input %j known as %j', async (opset, groups, x, dims) => {
-    const size = opset < 21 ? groups : 4;
-    await checkGradients({
-      inputs: { x, scale: [size], bias: [size] },
-      ...(dims ? { dims: { x: dims } } : {}),
-      build: (g, values) => apply(g, values, groups),
-      opset,
-      // from 21 on it computes in single precision whatever the input
-      ...(opset < 21 ? {} : { dtype: 'float32' }),
-    });
-  });
-
-  test('type and shape', async () => {
-    for (const [opset, size] of [
-      [18, 2],
-      [21, 4],
-    ] as const) {
-      await expectShapes({
-        inputs: { x: [2, 4, 3], scale: [size], bias: [size] },
-        build: (g, values) => [apply(g, values, 2)],
-        opset,
-      });
-    }
-  });
-
-  test('refuses groups and vectors that do not fit', () => {
-    for (const [opset, size, groups] of [
-      [18, 4, 2],
-      [21, 2, 2],
-      [21, 4, 3],
-      [21, 4, 0],
-    ] as const) {
-      const g = new GraphBuilder({ opset });
-      const [x, v] = [g.input('x', 'float32', [2, 4, 3]), g.input('v', 'float32', [size])];
-      expect(() => apply(g, { x, scale: v, bias: v }, groups)).toThrowError(throwing('ERR_SHAPE_MISMATCH'));
-    }
-  });
-});
 
 describe('LayerNormalization', () => {
   const apply = (g: GraphBuilder, { x, scale, bias }: Values, axis?: number, outputs = 1) =>
@@ -203,6 +107,34 @@ describe('LayerNormalization', () => {
       throwing('ERR_SHAPE_MISMATCH'),
     );
   });
+});
+
+test('layers of any shape along any axis, with scales that broadcast', async () => {
+  const cases = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }).chain((shape) =>
+    fc.tuple(
+      // fewer than 3 elements of a row make curves too sharp for differences
+      fc.constant([...shape, 3]),
+      fc.integer({ min: -shape.length - 1, max: shape.length }),
+      fc.nat(shape.length),
+      fc.boolean(),
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, fc.boolean(), fc.nat(100), async ([shape, axis, from, isNarrow], isRms, seed) => {
+      const scale = shape.slice(axis).map((size, i) => (isNarrow && i === from ? 1 : size));
+      await checkGradients({
+        inputs: { x: shape, scale },
+        dims: { x: ['batch', ...shape.slice(1)] },
+        range: [-2, 2],
+        build: (g, { x, scale }) =>
+          g.op(isRms ? 'RMSNormalization' : 'LayerNormalization', [x, scale], { axis, epsilon: 0.1 }),
+        opset: 23,
+        dtype: 'float32',
+        seed,
+      });
+    }),
+    { numRuns: 12 },
+  );
 });
 
 describe('RMSNormalization', () => {

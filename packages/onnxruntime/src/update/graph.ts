@@ -241,6 +241,8 @@ export class GraphUpdate implements Update {
     const scalars = scalarFeeds(graph.step.scalars, books.lifted);
     if (!scalars) {
       forget();
+      // a GPU tensor does not outlive the session that made it
+      for (const tensor of this.tensors.values()) await tensor.getData(true);
       await graph.executable.release();
       return this.#withScalars(await open());
     }
@@ -350,9 +352,10 @@ export class GraphUpdate implements Update {
   }
 
   async release(): Promise<void> {
-    for (const graph of [await this.#training, await this.#stepping]) await graph?.executable.release();
+    // before the sessions: a GPU tensor cannot be released after the session that made it
     for (const tensor of this.tensors.values()) tensor.dispose();
     this.tensors.clear();
+    for (const graph of [await this.#training, await this.#stepping]) await graph?.executable.release();
   }
 }
 

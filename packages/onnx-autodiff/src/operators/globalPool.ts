@@ -1,0 +1,65 @@
+/**
+ * Poolings over the whole image.
+ *
+ * GlobalAveragePool is the mean, GlobalMaxPool the maximum, of which the first one gets the gradient (as
+ * adaptive_max_pool of PyTorch has it), GlobalLpPool the p-norm: `dx = dy (|x| / y)^(p - 1) sign(x)`.
+ *
+ * @see https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html
+ */
+
+import type { GraphBuilder } from '../graph/builder.ts';
+import { int, type Value } from '../graph/value.ts';
+import { input, misfit } from './infer.ts';
+import type { Infer, OperatorTable, Rule } from './operator.ts';
+import { shapeOfSizes, sizeAlong } from './sizes.ts';
+
+const inferGlobal: Infer = (call) => {
+  const { dtype, shape } = input(call, 0);
+  if (shape && shape.length < 3) misfit(call, 'an image must have 3 axes or more');
+  return [{ dtype, shape: shape?.map((dim, axis) => (axis < 2 ? dim : 1)) }];
+};
+
+const maxRule: Rule = ({ g, inputs: [image], dy }) => {
+  const x = image as Value;
+  const flat = g.reshape(x, [0, 0, -1]);
+  const first = g.op('ArgMax', [flat], { axis: 2, keepdims: 1 });
+  const dx = g.op('ScatterElements', [g.zerosLike(flat), first, g.reshape(dy, [0, 0, 1])], { axis: 2 });
+  return [g.reshapeLike(dx, x)];
+};
+
+/** `|x|^(p - 1) sign(x)`. */
+export function signedPower(g: GraphBuilder, x: Value, p: number): Value {
+  if (p === 1) return g.sign(x);
+  return p === 2 ? x : g.mul(g.pow(g.abs(x), p - 1), g.sign(x));
+}
+
+/** `dy / y^(p - 1)`, and 0 where all elements are 0: there is no gradient. */
+export function overNorm(g: GraphBuilder, dy: Value, y: Value, p: number): Value {
+  if (p === 1) return dy;
+  const isSome = g.greater(y, 0);
+  const norm = g.where(isSome, y, 1);
+  return g.where(isSome, g.div(dy, p === 2 ? norm : g.pow(norm, p - 1)), 0);
+}
+
+const normRule: Rule = ({ g, node, inputs: [x], outputs: [y], dy }) => {
+  const p = int(node, 'p', 2);
+  return [g.mul(signedPower(g, x as Value, p), overNorm(g, dy, y as Value, p))];
+};
+
+/** A mean's gradient, in equal parts to all elements. Multiplying by ones repeats them faster than Expand. */
+function spreadOver(g: GraphBuilder, dy: Value, x: Value): Value {
+  const axes = g.knownShape(x).flatMap((_, axis) => (axis < 2 ? [] : [axis]));
+  const sizes = shapeOfSizes(g, [1, 1, ...axes.map((axis) => sizeAlong(g, x, axis))]);
+  const ones = g.expand(g.scalar(1, dy.dtype), sizes);
+  return g.reshapeLike(g.mul(g.div(dy, g.count(x, axes)), ones), x);
+}
+
+/** The family's global members. */
+export const globalPools: OperatorTable = {
+  GlobalAveragePool: {
+    infer: inferGlobal,
+    gradient: ({ g, inputs: [x], dy }) => [spreadOver(g, dy, x as Value)],
+  },
+  GlobalMaxPool: { infer: inferGlobal, gradient: maxRule, note: 'a tie goes to the first element' },
+  GlobalLpPool: { infer: inferGlobal, gradient: normRule, note: '0 where all elements are 0' },
+};

@@ -1,0 +1,109 @@
+/**
+ * The adjoint of taking the mean of each window: `dx = sum over the windows around an element of dy / taps`.
+ *
+ * Windows side by side repeat each dy over its window. Else, zeros are put between the elements of dy, so that windows
+ * begin at every element, and then the adjoint is a mean over windows again, turned around: pooling is several times
+ * faster than a transposed convolution.
+ */
+
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Value } from '../graph/value.ts';
+import type { Margin } from './margins.ts';
+import { repeated } from './repeat.ts';
+import { embed, type Place, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
+import { padList, type Window } from './windows.ts';
+
+/** Windows of a pooling: their taps are attributes. */
+export type PoolWindow = Window & { readonly kernel: number };
+
+/** A size counted on. */
+const plus = (g: GraphBuilder, a: Size, b: Size): Size =>
+  typeof a === 'number' && typeof b === 'number' ? a + b : g.add(a, b);
+const minus = (g: GraphBuilder, a: Size, b: Size): Size =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : g.sub(a, b);
+
+/** 0, 1, 2, ... as many as a size says. */
+export function countUp(g: GraphBuilder, size: Value): Value {
+  const [zero, one] = [g.scalar(0, 'int64'), g.scalar(1, 'int64')];
+  return g.op('Range', [zero, g.squeeze(size, [0]), one]);
+}
+
+/** A vector that broadcasts along one of `rank` axes. */
+export const along = (g: GraphBuilder, vector: Value, axis: number, rank: number): Value =>
+  g.unsqueeze(
+    vector,
+    Array.from({ length: rank - 1 - axis }, (_, i) => i + 1),
+  );
+
+/** Elements of dy with zeros between and behind them: one for each step of a window. */
+function withGaps(g: GraphBuilder, dy: Value, windows: readonly PoolWindow[]): Value {
+  const wide = repeated(
+    g,
+    dy,
+    windows.map(({ stride }) => stride),
+  );
+  const rank = g.rank(dy);
+  const masks = windows.flatMap(({ stride }, i) => {
+    if (stride === 1) return [];
+    const positions = countUp(g, g.mul(sizeAlong(g, dy, i + 2), stride));
+    const isFirst = g.equal(g.op('Mod', [positions, g.scalar(stride, 'int64')]), 0);
+    return [along(g, g.mask(isFirst, dy), i + 2, rank)];
+  });
+  const [first, ...rest] = masks;
+  return first
+    ? g.mul(
+        wide,
+        rest.reduce((mask, next) => g.mul(mask, next), first),
+      )
+    : wide;
+}
+
+/** Zeros before and behind dy with gaps, so that turned windows yield as many elements as there are in x. */
+function turnedMargins(
+  g: GraphBuilder,
+  dy: Value,
+  x: Value,
+  windows: readonly PoolWindow[],
+  margins: readonly Margin[],
+): readonly Margin[] {
+  return windows.map(({ kernel, stride, dilation }, i): Margin => {
+    const before = (margins[i] as Margin)[0];
+    const [size, count] = [x, dy].map((value) => g.knownShape(value)[i + 2]);
+    const [whole, taken] = [
+      typeof size === 'number' ? size : sizeAlong(g, x, i + 2),
+      typeof count === 'number' ? count * stride : g.mul(sizeAlong(g, dy, i + 2), stride),
+    ];
+    return [minus(g, dilation * (kernel - 1), before), minus(g, plus(g, whole, before), taken)];
+  });
+}
+
+/** The adjoint of the mean of each window, zeros included. */
+export function spreadMeans(
+  g: GraphBuilder,
+  dy: Value,
+  x: Value,
+  windows: readonly PoolWindow[],
+  margins: readonly Margin[],
+): Value {
+  const kernel_shape = windows.map(({ kernel }) => kernel);
+  if (windows.every(({ kernel, stride, dilation }) => kernel === stride && dilation === 1)) {
+    const share = g.mul(dy, 1 / kernel_shape.reduce((a, b) => a * b, 1));
+    const places = margins.map(([before], i): Place => ({ axis: i + 2, start: minus(g, 0, before) }));
+    return embed(g, repeated(g, share, kernel_shape), x, places);
+  }
+  const apart = withGaps(g, dy, windows);
+  const around = turnedMargins(g, dy, x, windows, margins);
+  const isSmall = around.every((pair, i) =>
+    pair.every((size) => typeof size === 'number' && size >= 0 && size < (kernel_shape[i] as number)),
+  );
+  const dilations = windows.map(({ dilation }) => dilation);
+  const isDense = dilations.every((dilation) => dilation === 1);
+  const attributes = { kernel_shape, count_include_pad: 1, ...(isDense ? {} : { dilations }) };
+  if (isSmall && isDense)
+    return g.reshapeLike(
+      g.averagePool(apart, { ...attributes, pads: padList(around as readonly [number, number][]) }),
+      x,
+    );
+  const sides = [0, 1].flatMap((side) => [0, 0, ...around.map((pair) => pair[side] as Size)]);
+  return g.reshapeLike(g.averagePool(g.pad(apart, shapeOfSizes(g, sides)), attributes), x);
+}

@@ -1,0 +1,29 @@
+/** What onnxruntime-node makes of the training, in the same run of the tests. */
+
+import * as node from 'onnxruntime-node';
+import type { TestProject } from 'vitest/node';
+import { createTrainingSession } from '../../src/index.ts';
+import { train, training } from '../training.ts';
+
+/** A course of ten steps. */
+export interface NodeRun {
+  /** Loss of each step. */
+  readonly losses: readonly number[];
+  /** Checkpoint after the third. */
+  readonly checkpoint: readonly number[];
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    nodeRun: NodeRun;
+  }
+}
+
+/** Hands the course to the browser. */
+export async function setup({ provide }: TestProject): Promise<void> {
+  const session = await createTrainingSession(node, training({ sessionOptions: { intraOpNumThreads: 1 } }));
+  const begin = await train(session, 3);
+  const checkpoint = [...(await session.saveCheckpoint())];
+  provide('nodeRun', { losses: [...begin, ...(await train(session, 7, 3))], checkpoint });
+  await session.dispose();
+}

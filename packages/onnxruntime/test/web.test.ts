@@ -1,0 +1,278 @@
+/** What a user of onnxruntime-web relies on, as far as Node shows it; the rest is in `test/browser`. */
+
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { GraphBuilder, type Value } from '@vradam/onnx-autodiff';
+import * as node from 'onnxruntime-node';
+import * as web from 'onnxruntime-web';
+import { describe, expect, test } from 'vitest';
+import {
+  createTrainingSession,
+  type OrtModule,
+  type TrainingSession,
+  type TrainingSessionOptions,
+} from '../src/index.ts';
+import { batch, normalized, parameter, perceptron, wave } from './models.ts';
+import { type FakeWebGpu, fakeWebGpu, type Recording, record } from './recordingOrt.ts';
+import { deviation, farthest, limit, train, training } from './training.ts';
+
+// in Node, onnxruntime-web takes its WebAssembly from the package's own folder
+const webFolder = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
+web.env.wasm.numThreads = 1;
+web.env.wasm.wasmBinary = (await readFile(join(webFolder, 'ort-wasm-simd-threaded.wasm'))).buffer;
+web.env.wasm.wasmPaths = pathToFileURL(`${webFolder}/`).href;
+
+const placements = ['host', 'graph'] as const;
+const sessionOptions = { intraOpNumThreads: 1 };
+const open = (ort: OrtModule, options: Partial<TrainingSessionOptions> = {}): Promise<TrainingSession> =>
+  createTrainingSession(ort, training({ sessionOptions, ...options }));
+const openBoth = (options: Partial<TrainingSessionOptions> = {}) =>
+  Promise.all([open(node, options), open(web, options)]);
+
+/** Elements of a tensor. */
+const numbers = (tensor: { readonly data: unknown } | undefined): number[] => [
+  ...((tensor?.data ?? []) as Float32Array),
+];
+
+describe.each(placements)('in WebAssembly, the optimizer in the %s', (update) => {
+  test('ten steps lose and learn as on onnxruntime-node', async () => {
+    const [native, wasm] = await openBoth({ update });
+    const [expected, losses] = [await train(native, 10), await train(wasm, 10)];
+    // measured: 2e-7
+    expect(farthest(losses, expected)).toBeLessThan(limit);
+    expect(new Set(losses).size).toBe(10);
+    const [p, q] = [await native.parameters(), await wasm.parameters()];
+    for (const [name, { data, dims }] of Object.entries(p)) {
+      expect(q[name]?.dims).toEqual(dims);
+      expect(deviation(q[name]?.data, data)).toBeLessThan(limit);
+    }
+    expect(wasm.stats()).toMatchObject({
+      update,
+      step: 10,
+      runtime: `onnxruntime-web ${web.env.versions.web}`,
+    });
+  });
+
+  test('running statistics and Dropout masks are those of onnxruntime-node', async () => {
+    for (const model of [normalized(), perceptron(0.5)]) {
+      const [native, wasm] = await openBoth({ update, model, seed: 7 });
+      const expected = await train(native, 5);
+      expect(farthest(await train(wasm, 5), expected)).toBeLessThan(limit);
+      const [{ buffers: a }, { buffers: b }] = [await native.save(), await wasm.save()];
+      for (const [name, data] of a) expect(deviation(b.get(name), data)).toBeLessThan(limit);
+    }
+  });
+
+  test('a last, smaller batch counts by its own size', async () => {
+    const [native, wasm] = await openBoth({ update });
+    for (const size of [8, 8, 1]) {
+      const expected = await native.trainStep(batch(size, size));
+      const report = await wasm.trainStep(batch(size, size));
+      expect(farthest([report.loss], [expected.loss])).toBeLessThan(limit);
+      expect(report.groups[0]?.norm).toBeCloseTo(expected.groups[0]?.norm as number, 5);
+    }
+  });
+
+  test('accumulated gradients make the step that they make on onnxruntime-node', async () => {
+    const both = await openBoth({ update });
+    for (const session of both) {
+      await session.accumulate(batch(8, 1));
+      await session.accumulate(batch(8, 2));
+      await session.optimizerStep();
+    }
+    const [expected, actual] = await Promise.all(both.map((session) => session.evalStep(batch(8, 3))));
+    expect(farthest([actual?.loss as number], [expected?.loss as number])).toBeLessThan(limit);
+  });
+
+  test.each(placements)(
+    'a checkpoint goes on from and to onnxruntime-node, there in the %s',
+    async (other) => {
+      for (const [from, to] of [
+        [node, web],
+        [web, node],
+      ]) {
+        const straight = await open(from as OrtModule, { update: from === web ? update : other });
+        await train(straight, 3);
+        const resumed = await open(to as OrtModule, { update: to === web ? update : other });
+        await resumed.loadCheckpoint(await straight.saveCheckpoint());
+        const expected = await train(straight, 4, 3);
+        expect(farthest(await train(resumed, 4, 3), expected)).toBeLessThan(limit);
+      }
+    },
+  );
+});
+
+/** Two inputs, three outputs. */
+function twins(): GraphBuilder {
+  const g = new GraphBuilder({ name: 'twins' });
+  const halves = ['left', 'right'].map((side, i): Value => {
+    const x = g.input(side, 'float32', ['batch', 4]);
+    const hidden = g.tanh(g.gemm(x, parameter(g, `${side}.weight`, [6, 4], i + 1), undefined, { transB: 1 }));
+    g.output(`${side}.hidden`, hidden);
+    return hidden;
+  });
+  const [left, right] = halves as [Value, Value];
+  g.output('logits', g.gemm(g.mul(left, right), parameter(g, 'top', [3, 6], 3), undefined, { transB: 1 }));
+  return g;
+}
+
+test('run and evalStep take several inputs and give all outputs', async () => {
+  const [native, wasm] = await openBoth({ model: twins() });
+  const inputs = {
+    left: { dims: [5, 4], data: wave(20, 1) },
+    right: { dims: [5, 4], data: wave(20, 2) },
+  };
+  const feeds = { ...inputs, labels: { dims: [5], data: [0, 1, 2, 1, 0] } };
+  for (const session of [native, wasm]) await session.trainStep(feeds);
+  const expected = await native.evalStep(feeds);
+  const { loss, outputs } = await wasm.evalStep(feeds);
+  const inference = await wasm.run(inputs);
+  expect(farthest([loss], [expected.loss])).toBeLessThan(limit);
+  expect(Object.keys(inference)).toEqual(['left.hidden', 'right.hidden', 'logits']);
+  for (const [name, tensor] of Object.entries(expected.outputs)) {
+    expect(outputs[name]?.dims).toEqual(tensor.dims);
+    expect(deviation(numbers(outputs[name]), numbers(tensor))).toBeLessThan(limit);
+    expect(numbers(inference[name])).toEqual(numbers(outputs[name]));
+  }
+});
+
+test("'auto' is the host in WebAssembly, and the graph on native CPUs and on WebGPU", async () => {
+  const [native, wasm] = await openBoth();
+  const gpu = await open(fakeWebGpu().ort, { executionProviders: [{ name: 'webgpu' }, 'wasm'] });
+  expect([native, wasm, gpu].map((session) => session.stats().update)).toEqual(['graph', 'host', 'graph']);
+});
+
+/** Every kind of call. */
+async function useAll(session: TrainingSession): Promise<void> {
+  await train(session, 4);
+  await session.gradients(batch(8, 1));
+  await session.evalStep(batch(8, 1));
+  await session.run({ x: batch(8, 1)['x'] as never });
+  const before = await session.saveCheckpoint();
+  await session.accumulate(batch(8, 2));
+  await session.optimizerStep();
+  await session.loadParameters({ 'second.weight': wave(21, 5) });
+  await session.trainStep(batch(8, 3));
+  await session.loadCheckpoint(before);
+  await session.trainStep(batch(8, 3));
+  await session.hessianVectorProduct(batch(8, 1), {});
+  await session.exportModel();
+}
+
+describe('what onnxruntime is asked', () => {
+  const modules: [string, () => Recording, Partial<TrainingSessionOptions>][] = [
+    ['onnxruntime-node', () => record(node), {}],
+    ['onnxruntime-node with WebGPU', () => record(node), { executionProviders: ['webgpu', 'cpu'] }],
+    ['onnxruntime-web', () => record(web), {}],
+    ['onnxruntime-web with WebGPU', fakeWebGpu, { executionProviders: ['webgpu'] }],
+  ];
+
+  // given as `fetches`, outputs on the CPU stay all zero in onnxruntime-web 1.30
+  test.each(modules)('%s: never for outputs in tensors of ours', async (_, make, options) => {
+    for (const update of placements) {
+      const { ort, runs } = make();
+      const session = await open(ort, { ...options, update, model: normalized() });
+      await useAll(session);
+      expect(runs.length).toBeGreaterThan(10);
+      expect(runs.filter((given) => given.length !== 1)).toEqual([]);
+    }
+  });
+
+  // asked for a GPU buffer, onnxruntime-node ends the process
+  test.each(modules.slice(0, 3))('%s: never for GPU buffers', async (_, make, options) => {
+    for (const update of placements) {
+      const { ort, creations } = make();
+      await useAll(await open(ort, { ...options, update }));
+      expect(creations.length).toBeGreaterThan(4);
+      for (const creation of creations) expect(creation).not.toHaveProperty('preferredOutputLocation');
+      if (options.executionProviders)
+        expect(creations[0]?.executionProviders).toEqual(options.executionProviders);
+    }
+  });
+
+  test('onnxruntime-web with WebGPU: for what the next step needs in GPU buffers, and nothing else', async () => {
+    const { ort, creations } = fakeWebGpu();
+    await useAll(await open(ort, { executionProviders: ['webgpu'], model: normalized() }));
+    const located = creations.flatMap(({ preferredOutputLocation: given }) => (given ? [given] : []));
+    const [training, stepping] = located.map((locations) => Object.keys(locations).sort());
+    const learnt = ['first.weight', 'norm.scale', 'norm.shift', 'second.weight'];
+    const state = learnt.flatMap((name) => [
+      `vradam.state/secondMoment/${name}`,
+      `vradam.state/velocity/${name}`,
+    ]);
+    const next = (names: string[]) => names.map((name) => `vradam.next/${name}`).sort();
+    expect(located).toHaveLength(2);
+    expect(training).toEqual(next([...learnt, ...state, 'norm.mean', 'norm.variance']));
+    expect(stepping).toEqual(next([...learnt, ...state]));
+    for (const locations of located)
+      expect(new Set(Object.values(locations))).toEqual(new Set(['gpu-buffer']));
+  });
+});
+
+describe('GPU tensors', () => {
+  const live = ({ tensors }: FakeWebGpu) => tensors.filter(({ disposals }) => disposals === 0).length;
+  const webgpu = { executionProviders: ['webgpu'] };
+
+  test('of a step take the place of those before, which are released at once', async () => {
+    const gpu = fakeWebGpu();
+    const session = await open(gpu.ort, webgpu);
+    const counts: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      await session.trainStep(batch(8, i));
+      counts.push(live(gpu));
+    }
+    // four parameters, each with two moments
+    expect(counts).toEqual([12, 12, 12, 12, 12]);
+    expect(gpu.tensors).toHaveLength(60);
+    expect(gpu.runs.at(-1)?.[0]).toMatchObject({
+      'first.weight': { disposals: 1, location: 'none' },
+      x: { location: 'cpu' },
+    });
+  });
+
+  test.each([
+    ['perceptron', perceptron()],
+    ['normalized', normalized()],
+    ['perceptron with Dropout', perceptron(0.5)],
+  ])('are released once each, and sessions too, whatever was called (%s)', async (_, model) => {
+    const gpu = fakeWebGpu();
+    const session = await open(gpu.ort, { ...webgpu, model });
+    await useAll(session);
+    expect(live(gpu)).toBeGreaterThan(0);
+    await session.dispose();
+    expect(gpu.tensors.map(({ disposals }) => disposals)).toEqual(gpu.tensors.map(() => 1));
+    expect(gpu.open).toBe(0);
+  });
+
+  test('stay where they are when a step is refused or fails', async () => {
+    const gpu = fakeWebGpu();
+    const session = await open(gpu.ort, webgpu);
+    await train(session, 2);
+    const before = live(gpu);
+    await expect(session.trainStep({})).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_FEED_MISSING' }),
+    );
+    const x = new node.Tensor('float32', wave(40, 1), [8, 5]);
+    Object.defineProperty(x, 'data', { get: () => 'nothing that onnxruntime could read' });
+    const failing = session.trainStep({ ...batch(8, 1), x });
+    await expect(failing).rejects.toThrow(expect.objectContaining({ code: 'ERR_RUNTIME' }));
+    expect(live(gpu)).toBe(before);
+    const straight = await open(node);
+    await train(straight, 2);
+    expect(await train(session, 2, 2)).toEqual(await train(straight, 2, 2));
+  });
+
+  test('can be saved at any step: it goes on as if nothing had been read', async () => {
+    const gpu = fakeWebGpu();
+    const [read, straight] = [await open(gpu.ort, webgpu), await open(node)];
+    for (let i = 0; i < 4; i++) {
+      const bytes = await read.saveCheckpoint();
+      expect(bytes).toEqual(await straight.saveCheckpoint());
+      expect(await train(read, 1, i)).toEqual(await train(straight, 1, i));
+    }
+    await read.dispose();
+    expect(live(gpu)).toBe(0);
+  });
+});
