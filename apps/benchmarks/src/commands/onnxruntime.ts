@@ -128,13 +128,13 @@ function curveTable(curve: readonly CurvePoint[]): string {
 }
 
 async function bench(flags: Flags): Promise<void> {
-  const version = await installedTorch();
-  const stored = version === null ? await storedTorch() : null;
-  const torch = stored
-    ? (name: string) => Promise.resolve(stored.of(name))
-    : (name: string) => measureTorch(name, flags.steps);
+  const installed = await installedTorch();
+  const stored = installed ? null : await storedTorch();
+  const version = installed?.version ?? stored?.version;
+  const torch = (name: string): Promise<TorchResult> =>
+    installed ? measureTorch(installed, name, flags.steps) : Promise.resolve(stored?.of(name) as TorchResult);
   console.log(
-    `PyTorch ${stored ? `${stored.version}, stored figures (it is not installed here)` : version}; one thread each.`,
+    `PyTorch ${version}${stored ? ', stored figures (it is not installed here)' : ''}; one thread each.`,
   );
   const comparisons: Comparison[] = [];
   for (const name of flags.model) comparisons.push(await compare(name, flags, torch));
@@ -148,7 +148,7 @@ async function bench(flags: Flags): Promise<void> {
   if (!flags.json) return;
   const record = {
     schema: 'vradam-onnxruntime-step/1',
-    torch: { version: stored?.version ?? version, stored: stored !== null },
+    torch: { version, stored: stored !== null },
     node: process.versions.node,
     hardware: hardware(),
     cores: cpus().length,

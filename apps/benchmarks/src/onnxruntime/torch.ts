@@ -19,7 +19,7 @@ export interface TorchResult {
 }
 
 const script = fileURLToPath(new URL('../../torch/trainingStep.py', import.meta.url));
-const stored = fileURLToPath(new URL('../../../../results/torch/trainingStep.json', import.meta.url));
+const stored = fileURLToPath(new URL('../../../../results/torch-step.json', import.meta.url));
 
 interface TorchRecord {
   readonly versions: { readonly torch: string };
@@ -49,19 +49,35 @@ function resultIn({ results }: TorchRecord, name: string): TorchResult {
   };
 }
 
-/** Version of the PyTorch that is installed, or null. */
-export async function installedTorch(): Promise<string | null> {
-  const probe = run('python3', ['-c', 'import torch; print(torch.__version__)']);
-  return probe.then(
-    ({ stdout }) => stdout.trim(),
-    () => null,
-  );
+/** A Python that has PyTorch. */
+export interface InstalledTorch {
+  /** Command. */
+  readonly python: string;
+  /** Version of PyTorch. */
+  readonly version: string;
+}
+
+/** The first Python that has PyTorch, or null. The system's need not be the first on the path. */
+export async function installedTorch(): Promise<InstalledTorch | null> {
+  for (const python of [process.env['PYTHON'] ?? 'python3', '/usr/bin/python3']) {
+    const probe = run(python, ['-c', 'import torch; print(torch.__version__)']);
+    const version = await probe.then(
+      ({ stdout }) => stdout.trim(),
+      () => null,
+    );
+    if (version !== null) return { python, version };
+  }
+  return null;
 }
 
 /** Measures one model in a process of PyTorch. */
-export async function measureTorch(name: string, steps: number | undefined): Promise<TorchResult> {
+export async function measureTorch(
+  { python }: InstalledTorch,
+  name: string,
+  steps: number | undefined,
+): Promise<TorchResult> {
   const amount = steps === undefined ? [] : ['--steps', String(steps)];
-  const { stdout } = await run('python3', [script, '--model', name, ...amount, '--json'], {
+  const { stdout } = await run(python, [script, '--model', name, ...amount, '--json'], {
     maxBuffer: 2 ** 26,
   });
   return resultIn(JSON.parse(stdout) as TorchRecord, name);
