@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { operators } from '../packages/onnx-autodiff/dist/index.js';
 
-const line = (row) => `| ${row.join(' | ')} |`;
+const line = (row) => `| ${row.join(' | ')} |`.replace(/ +\|$/, ' |');
 const escaped = (text) => text.replaceAll('|', '\\|');
 
 const entries = Object.entries(operators).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -11,14 +11,14 @@ const rows = entries.map(([name, { gradient, note = '' }]) => {
 });
 const zeros = rows.filter(([, gradient]) => gradient === '0').length;
 const text = [
-  `${rows.length} operators: ${rows.length - zeros} with a rule, ${zeros} whose outputs do not move when their inputs do.`,
+  `${rows.length} operators: ${rows.length - zeros} with a rule, ${zeros} that end a gradient.`,
   '',
   ...[['operator', 'gradient', 'note'], ['---', '---', '---'], ...rows].map(line),
 ].join('\n');
 
 const path = new URL('../docs/concepts/onnx-autodiff.md', import.meta.url);
 const before = readFileSync(path, 'utf8');
-const pattern = /(<!-- generated:operators -->)[^]*?(<!-- \/generated:operators -->)/;
+const pattern = /(<!-- generated:operators -->)[\s\S]*?(<!-- \/generated:operators -->)/;
 if (!pattern.test(before)) throw new Error('docs/concepts/onnx-autodiff.md has no part generated:operators');
 const after = before.replace(pattern, (_, open, close) => `${open}\n\n${text}\n\n${close}`);
 if (!process.argv.includes('--check')) writeFileSync(path, after);

@@ -1,8 +1,10 @@
 import { mergeConfig } from 'vitest/config';
 import { browserConfig } from '../../scripts/vitestBrowser.mjs';
 
-export default mergeConfig(browserConfig(['flatbuffers']), {
-  // bundled ahead, they would look for their WebAssembly beside the bundle
+const bundled = ['pure-rand/distribution/uniformFloat32', 'pure-rand/generator/xoroshiro128plus'];
+
+export default mergeConfig(browserConfig(bundled), {
+  // these find their WebAssembly and their workers beside themselves: they are served from where they are
   optimizeDeps: { exclude: ['onnxruntime-web', 'onnxruntime-web/webgpu'] },
   test: { globalSetup: ['test/browser/nodeRun.ts'] },
 });

@@ -25,7 +25,8 @@ function scalarOps(g: GraphBuilder, lift: Lift): ScalarOps<Value> {
     div: (a, b) => g.div(a, b),
     min: (a, b) => g.min(a, b),
     sqrt: (a) => g.sqrt(a),
-    sum: (terms) => (terms.length === 1 ? (terms[0] as Value) : g.sum(terms)),
+    // onnxruntime has no Sum on WebGPU: every term would be waited for and copied to the CPU
+    sum: (terms) => terms.reduce((sum, term) => g.add(sum, term)),
   };
 }
 

@@ -1,12 +1,21 @@
-/** Modules of onnxruntime that write down what they are asked, and one that keeps its outputs on a GPU that is none. */
+/** Modules of onnxruntime that write down what they are asked. */
 
-import * as node from 'onnxruntime-node';
-import type { OrtModule, OrtSession, OrtTensor } from '../src/index.ts';
+import type { OrtModule, OrtSession, OrtTensors } from '../src/index.ts';
 
 /** Options of a session, as they arrive. */
 export interface Creation {
   readonly executionProviders?: readonly unknown[];
   readonly preferredOutputLocation?: Readonly<Record<string, string>>;
+}
+
+/** A run, as it was asked for, and what came out. */
+export interface RecordedRun {
+  /** Arguments. */
+  readonly given: readonly unknown[];
+  /** Where the inputs were when it began. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Where the outputs were when it ended. */
+  outputs: Readonly<Record<string, string>>;
 }
 
 /** A module with a memory. */
@@ -15,29 +24,31 @@ export interface Recording {
   readonly ort: OrtModule;
   /** Options of each session. */
   readonly creations: Creation[];
-  /** Arguments of each run. */
-  readonly runs: unknown[][];
+  /** Model of each session. */
+  readonly models: Uint8Array[];
+  /** Each run. */
+  readonly runs: RecordedRun[];
   /** Sessions that were not released. */
   open: number;
 }
 
-type Run = (...given: unknown[]) => Promise<object>;
+const locations = (tensors: object): Record<string, string> =>
+  Object.fromEntries(Object.entries(tensors as OrtTensors).map(([name, { location }]) => [name, location]));
 
-/** Runs a session's `run`, knowing how the session was made. */
-type Around = (run: Run, creation: Creation) => Run;
-
-/** Passes all on to a module, but always on the CPU: what is asked for matters, not what is there. */
-export function record(module: OrtModule, around: Around = (run) => run): Recording {
+/** Passes all on to a module and writes it down. */
+export function record(module: OrtModule): Recording {
   const create = async (model: Uint8Array, options: object = {}): Promise<OrtSession> => {
-    const { preferredOutputLocation, ...rest } = options as Creation;
+    const session = await module.InferenceSession.create(model, options);
     recording.creations.push(options);
-    const session = await module.InferenceSession.create(model, { ...rest, executionProviders: ['cpu'] });
-    const run = around((feeds) => session.run(feeds as never), options);
+    recording.models.push(model);
     recording.open++;
     return {
-      run(...given: unknown[]) {
-        recording.runs.push(given);
-        return run(...given);
+      async run(...given: [never]) {
+        const run: RecordedRun = { given, inputs: locations(given[0]), outputs: {} };
+        recording.runs.push(run);
+        const results = await session.run(...given);
+        run.outputs = locations(results);
+        return results;
       },
       async release() {
         recording.open--;
@@ -46,71 +57,17 @@ export function record(module: OrtModule, around: Around = (run) => run): Record
     };
   };
   const ort = { ...module, InferenceSession: { create } };
-  const recording: Recording = { ort, creations: [], runs: [], open: 0 };
+  const recording: Recording = { ort, creations: [], models: [], runs: [], open: 0 };
   return recording;
 }
 
-/** A tensor in a GPU buffer: its elements come by `getData`, which moves it to the CPU, and it must be released. */
-export class GpuTensor implements OrtTensor {
-  readonly type: string;
-  readonly dims: readonly number[];
-  location = 'gpu-buffer';
-  disposals = 0;
-  readonly content: OrtTensor;
-
-  constructor(content: OrtTensor) {
-    this.content = content;
-    this.type = content.type;
-    this.dims = content.dims;
-  }
-
-  get data(): unknown {
-    if (this.location !== 'cpu') throw new Error(`the data is not on the CPU but at ${this.location}`);
-    return this.content.data;
-  }
-
-  async getData(): Promise<unknown> {
-    if (this.location === 'none') throw new Error('the tensor is disposed');
-    this.location = 'cpu';
-    return this.content.data;
-  }
-
-  dispose(): void {
-    this.location = 'none';
-    this.disposals++;
-  }
-}
-
-/** A recording of a module with WebGPU, and all GPU tensors that came out of it. */
-export interface FakeWebGpu extends Recording {
-  readonly tensors: GpuTensor[];
-}
-
-/** onnxruntime-node in the clothes of `onnxruntime-web/webgpu`. */
-export function fakeWebGpu(): FakeWebGpu {
-  const tensors: GpuTensor[] = [];
-  const toContent = (tensor: unknown): unknown => {
-    if (!(tensor instanceof GpuTensor)) return tensor;
-    if (tensor.location === 'none') throw new Error('the tensor is disposed');
-    return tensor.content;
-  };
-  const toGpu = (tensor: OrtTensor): OrtTensor => {
-    const made = new GpuTensor(tensor);
-    tensors.push(made);
-    return made;
-  };
-  const around: Around = (run, { preferredOutputLocation }) => {
-    return async (feeds) => {
-      const contents = Object.entries(feeds as object).map(([name, tensor]) => [name, toContent(tensor)]);
-      const results = Object.entries(await run(Object.fromEntries(contents)));
-      return Object.fromEntries(
-        results.map(([name, tensor]) => [
-          name,
-          preferredOutputLocation?.[name] === 'gpu-buffer' ? toGpu(tensor) : tensor,
-        ]),
-      );
-    };
-  };
-  const web = { ...(node as OrtModule), env: { versions: { common: '0', web: '0' } } };
-  return Object.assign(record(web, around), { tensors });
-}
+/** A module that runs on the CPU, wherever it is told to: what is asked for matters, not what is there. */
+export const onCpu = (module: OrtModule): OrtModule => ({
+  ...module,
+  InferenceSession: {
+    create: (model, options) => {
+      const { preferredOutputLocation, ...rest } = (options ?? {}) as Creation;
+      return module.InferenceSession.create(model, { ...rest, executionProviders: ['cpu'] });
+    },
+  },
+});

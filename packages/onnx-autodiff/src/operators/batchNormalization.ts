@@ -34,11 +34,10 @@ const infer: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
   if (shape && shape.length < 2) misfit(call, 'there must be an axis of channels');
   checkVectors(call, shape?.[1], 'channel');
-  const [mean, variance] = [input(call, 3), input(call, 4)];
+  const vectors = [1, 2, 3, 4].map((i) => input(call, i));
   return [
     { dtype, shape },
-    { dtype: mean.dtype, shape: mean.shape },
-    { dtype: variance.dtype, shape: variance.shape },
+    ...vectors.slice(2).map((vector) => ({ dtype: vector.dtype, shape: vector.shape })),
   ];
 };
 
@@ -179,30 +178,27 @@ function inputGradient(
 /** Training in a file: running statistics are mixed outside of the node. Before set 14, more outputs mean training. */
 const upgrade: NonNullable<Operator['upgrade']> = (g, call, opset) => {
   const isTrained = opset < 14 ? call.outputCount > 1 : isTraining(call);
-  if (!isTrained || !input(call, 0).shape) return call;
   infer(call);
-  const [y, mean, variance] = batchNormalize(
-    g,
-    input(call, 0),
-    input(call, 1),
-    input(call, 2),
-    epsilonOf(call),
-  );
+  const [x, scale, bias, runningMean, runningVariance] = call.inputs as Inputs;
+  if (!isTrained || !x.shape || !areOfOneType(call.inputs)) return call;
+  const [y, mean, variance] = batchNormalize(g, x, scale, bias, epsilonOf(call));
   const momentum = momentumOf(call);
   const mixed = (before: Value, now: Value): Value =>
     g.add(g.mul(before, momentum), g.mul(now, 1 - momentum));
-  return [y, mixed(input(call, 3), mean), mixed(input(call, 4), variance), mean, variance].slice(
-    0,
-    call.outputCount,
-  );
+  const results = [y, mixed(runningMean, mean), mixed(runningVariance, variance), mean, variance];
+  return results.slice(0, call.outputCount);
 };
+
+type Inputs = readonly [Value, Value, Value, Value, Value];
+const areOfOneType = (inputs: Call['inputs']): boolean =>
+  inputs.every((value) => value?.dtype === inputs[0]?.dtype);
 
 /** BatchNormalization. */
 export const batchNormalization: Operator = {
   infer,
   gradient: (backward) => {
     const { node, inputs } = backward;
-    if (inputs.some(({ dtype }) => dtype !== inputs[0]?.dtype)) refuse(node, 'inputs must be of one type');
+    if (!areOfOneType(inputs)) refuse(node, 'inputs must be of one type');
     return isTraining(node) ? trainingRule(backward) : evaluationRule(backward);
   },
   upgrade,

@@ -3,7 +3,7 @@
  *
  *     y[n, m, p] = b[m] + sum over c, k of x[n, c, s p + d k - before] w[m, c, k]
  *
- * Its gradients are in `convInput.ts` and `convWeight.ts`; that of the bias is the sum over batch and positions.
+ * Its gradients are in `convImage.ts` and `convKernel.ts`; that of the bias is the sum over batch and positions.
  *
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
@@ -12,8 +12,8 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Value } from '../graph/value.ts';
 import { mulDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { imageGradient } from './convInput.ts';
-import { kernelGradient } from './convWeight.ts';
+import { imageGradient } from './convImage.ts';
+import { kernelGradient } from './convKernel.ts';
 import { freshShape, input, misfit } from './infer.ts';
 import { framed } from './margins.ts';
 import type { Call, Infer, OperatorTable, Rule } from './operator.ts';

@@ -12,7 +12,7 @@ import { int, ints, text, type Value } from '../graph/value.ts';
 import { addDims, mulDims, subDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
 import { biasGradient, checkBias, checkChannels, kernelOf, looseShape } from './conv.ts';
-import { kernelGradient } from './convWeight.ts';
+import { kernelGradient } from './convKernel.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
 import { cut, refuse, sizeAlong } from './sizes.ts';

@@ -81,11 +81,18 @@ function fromIndices({ g, node, dy }: Backward, x: Value): Value {
   return g.reshapeLike(dx, x);
 }
 
-/** The gradient of MaxPool by its image. */
-export function maxPoolGradient(backward: Backward, windows: readonly PoolWindow[]): Value {
+/**
+ * The gradient of MaxPool by its image.
+ *
+ * @param form - overrides the choice, to measure it.
+ */
+export function maxPoolGradient(
+  backward: Backward,
+  windows: readonly PoolWindow[],
+  form?: 'ranks' | 'indices',
+): Value {
   const x = backward.inputs[0] as Value;
   // Resize has no kernel for doubles
-  return x.dtype !== 'float64' && areTiles(windows)
-    ? fromRanks(backward, x, windows)
-    : fromIndices(backward, x);
+  const isRanked = x.dtype !== 'float64' && areTiles(windows) && form !== 'indices';
+  return isRanked ? fromRanks(backward, x, windows) : fromIndices(backward, x);
 }

@@ -184,6 +184,15 @@ describe('in a file, in training', () => {
   });
 });
 
+test('refuses inputs of several types', () => {
+  const g = new GraphBuilder();
+  const [x, v] = [g.input('x', 'float16', [2, 3]), g.input('v', 'float32', [3])];
+  const y = g.op('BatchNormalization', [x, v, v, v, v]);
+  expect(() => backward(g, y, [x])).toThrowError(
+    expect.objectContaining({ code: 'ERR_OPERATOR_UNSUPPORTED' }),
+  );
+});
+
 test('types and shapes', async () => {
   const inputs = { x: [2, 3, 2], ...vectors };
   await expectShapes({ inputs, build: (g, values) => [apply(g, values)] });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backward, buildModel, type Dim, GraphBuilder, type Value } from '../../src/index.ts';
-import type { ImageForm, WeightForm } from '../../src/operators/convCost.ts';
-import { imageGradient } from '../../src/operators/convInput.ts';
-import { kernelGradient } from '../../src/operators/convWeight.ts';
+import type { ImageForm, KernelForm } from '../../src/operators/convCost.ts';
+import { imageGradient } from '../../src/operators/convImage.ts';
+import { kernelGradient } from '../../src/operators/convKernel.ts';
 import { windowsOf } from '../../src/operators/windows.ts';
 import { checkGradients, openRandom } from '../checkGradients.ts';
 import { checkShapes, counted } from '../checkShapes.ts';

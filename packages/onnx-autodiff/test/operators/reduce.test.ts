@@ -254,59 +254,6 @@ test('log-sum-exp of large numbers does not overflow', async () => {
   for (const slope of found) expect(slope).toBeCloseTo(0.5, 3);
 });
 
-describe('ReduceProd', () => {
-  test.each([
-    ['no', [2, 3, 4]],
-    ['one', [2, 0, 4]],
-    ['two', [0, 3, 0]],
-    ['three', [0, 0, 0]],
-  ])('at %s zeros has the products of the others', async (_, row) => {
-    const [a, b, c] = row as [number, number, number];
-    expect(await slopes('ReduceProd', [row])).toEqual([b * c, a * c, a * b]);
-  });
-
-  test('at zeros is right twice', async () => {
-    for (const at of [
-      [0, 2, -3, 1],
-      [0, 0, 2, 1.5],
-      [0, 0, 0, 2],
-    ]) {
-      for (const size of [4, 'n']) {
-        await checkGradients({
-          inputs: { x: [4] },
-          dims: { x: [size] },
-          at: { x: at },
-          build: (g, { x }) => reduce(g, 'ReduceProd', x, [0]),
-        });
-      }
-    }
-  });
-
-  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 13])('of %d factors', async (n) => {
-    await checkGradients({
-      inputs: { x: [2, n] },
-      range: [0.7, 1.3],
-      build: (g, { x }) => reduce(g, 'ReduceProd', x, [1], { keepdims: 0 }),
-    });
-  });
-
-  test('of no factors is 1 and has no gradient', () => {
-    const g = new GraphBuilder();
-    const x = g.input('x', 'float32', [2, 0]);
-    const [dx] = backward(g, g.reduceSum(reduce(g, 'ReduceProd', x, [1])), [x]);
-    expect(dx?.shape).toEqual([2, 0]);
-  });
-
-  test('refuses axes that only the running graph knows', () => {
-    const g = new GraphBuilder();
-    const [x, axes] = [g.input('x', 'float32', [2, 3]), g.input('axes', 'int64', [1])];
-    const y = g.reduceSum(g.op('ReduceProd', [x, axes]));
-    expect(() => backward(g, y, [x])).toThrowError(
-      expect.objectContaining({ code: 'ERR_OPERATOR_UNSUPPORTED' }),
-    );
-  });
-});
-
 describe('CumSum', () => {
   test.each([
     [0, {}],

@@ -11,30 +11,11 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import { isStatic } from '../model/dims.ts';
-import { type WeightForm, weightForm } from './convCost.ts';
-import type { Correlation } from './convInput.ts';
+import { type KernelForm, kernelForm } from './convCost.ts';
+import { type Correlation, type KnownCorrelation, type KnownWindow, known, total } from './correlation.ts';
 import { cut, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
 import { padList, type Window } from './windows.ts';
 
-/** Windows of which everything is a number. */
-type KnownWindow = Window & {
-  readonly size: number;
-  readonly kernel: number;
-  readonly count: number;
-  readonly pads: readonly [number, number];
-};
-
-/** A convolution of which everything but the batch is a number. */
-interface Known {
-  readonly windows: readonly KnownWindow[];
-  readonly group: number;
-  /** Shape of the kernel: outputs, channels of a group, taps. */
-  readonly w: readonly number[];
-  /** Number of taps. */
-  readonly taps: number;
-}
-
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
 
 /** Positions of all taps, the last axis fastest. */
@@ -42,7 +23,7 @@ const tapsOf = (kernel: readonly number[]): readonly (readonly number[])[] =>
   kernel.reduce((taps: number[][], size) => taps.flatMap((tap) => range(size).map((k) => [...tap, k])), [[]]);
 
 /** The image with its zeros. */
-const padded = (g: GraphBuilder, x: Value, { windows }: Known): Value => {
+const padded = (g: GraphBuilder, x: Value, { windows }: KnownCorrelation): Value => {
   const [before, after] = [0, 1].map((side) => windows.map(({ pads }) => pads[side] as number));
   return g.pad(x, [0, 0, ...(before as number[]), 0, 0, ...(after as number[])]);
 };
@@ -89,9 +70,9 @@ function summed(g: GraphBuilder, dy: Value, columns: Value, group: number, w: re
 }
 
 /** All taps side by side, [N, taps C, positions], times dy, summed over the batch: fast for few channels. */
-function fromColumns(g: GraphBuilder, x: Value, dy: Value, known: Known): Value {
-  const { windows, group, w } = known;
-  const image = padded(g, x, known);
+function fromColumns(g: GraphBuilder, x: Value, dy: Value, correlation: KnownCorrelation): Value {
+  const { windows, group, w } = correlation;
+  const image = padded(g, x, correlation);
   const parts = tapsOf(windows.map(({ kernel }) => kernel)).map((tap) =>
     g.reshape(phased(g, image, tap, windows), [0, group, w[1] as number, -1]),
   );
@@ -110,10 +91,10 @@ const channelsLast = (g: GraphBuilder, x: Value): Value =>
   g.transpose(x, [0, ...range(g.rank(x)).slice(2), 1]);
 
 /** One product for each tap, of images with channels last, where what a tap sees lies in long runs. */
-function fromTaps(g: GraphBuilder, x: Value, dy: Value, known: Known): Value {
-  const { windows, w } = known;
+function fromTaps(g: GraphBuilder, x: Value, dy: Value, correlation: KnownCorrelation): Value {
+  const { windows, w } = correlation;
   const [outputs, channels] = w as [number, number];
-  const image = channelsLast(g, padded(g, x, known));
+  const image = channelsLast(g, padded(g, x, correlation));
   const rows = matrix(g, byChannel(g, dy), outputs);
   const products = tapsOf(windows.map(({ kernel }) => kernel)).map((tap) =>
     g.reshape(g.matMul(rows, g.reshape(seenBy(g, image, tap, windows, 1), [-1, channels])), [
@@ -126,9 +107,9 @@ function fromTaps(g: GraphBuilder, x: Value, dy: Value, known: Known): Value {
 }
 
 /** Depthwise: a product of numbers, not of matrices. */
-function fromProducts(g: GraphBuilder, x: Value, dy: Value, known: Known): Value {
-  const { windows, w } = known;
-  const image = channelsLast(g, padded(g, x, known));
+function fromProducts(g: GraphBuilder, x: Value, dy: Value, correlation: KnownCorrelation): Value {
+  const { windows, w } = correlation;
+  const image = channelsLast(g, padded(g, x, correlation));
   const rows = channelsLast(g, dy);
   const axes = range(windows.length + 1);
   const sums = tapsOf(windows.map(({ kernel }) => kernel)).map((tap) =>
@@ -137,20 +118,20 @@ function fromProducts(g: GraphBuilder, x: Value, dy: Value, known: Known): Value
   return g.reshape(g.concat(sums, 1), w);
 }
 
-/** Windows side by side, without overlap: the image is a matrix of patches already. */
-function fromPatches(g: GraphBuilder, x: Value, dy: Value, { windows, w }: Known): Value {
+/** Windows side by side: the image is a matrix of patches, once its elements have changed places. */
+function fromPatches(g: GraphBuilder, x: Value, dy: Value, { windows, w }: KnownCorrelation): Value {
   const [outputs, channels] = w as [number, number];
   const axes = range(windows.length);
   const whole = g.slice(
     x,
     axes.map(() => 0),
-    windows.map(({ count, stride }) => count * stride),
+    windows.map(({ count, kernel }) => count * kernel),
     axes.map((i) => i + 2),
   );
   const apart = g.reshape(whole, [-1, channels, ...windows.flatMap(({ count, kernel }) => [count, kernel])]);
   const patches = g.transpose(apart, [0, ...axes.map((i) => 2 * i + 2), 1, ...axes.map((i) => 2 * i + 3)]);
   const rows = matrix(g, byChannel(g, dy), outputs);
-  return g.reshape(g.matMul(rows, g.reshape(patches, [-1, product(w.slice(1))])), w);
+  return g.reshape(g.matMul(rows, g.reshape(patches, [-1, total(w.slice(1))])), w);
 }
 
 /** Moves what lies along an axis by padding one side and cutting the other. */
@@ -167,7 +148,7 @@ function fromShifts(
   g: GraphBuilder,
   x: Value,
   dy: Value,
-  { windows, w, taps }: Known,
+  { windows, w, taps }: KnownCorrelation,
   joined: boolean,
 ): Value {
   const [outputs, channels] = w as [number, number];
@@ -243,13 +224,16 @@ function fromConv(g: GraphBuilder, x: Value, dy: Value, w: Value, { windows, gro
   return g.reshapeLike(g.transpose(taps, [1, 0, ...axes]), w);
 }
 
-const isKnown = (window: Window): window is KnownWindow =>
-  [window.size, window.kernel, window.count].every((value) => typeof value === 'number') &&
-  window.pads !== undefined;
-
 /** A window of one element on every element. */
 const isPoint = ({ kernel, stride, pads }: Window): boolean =>
   kernel === 1 && stride === 1 && pads?.[0] === 0 && pads[1] === 0;
+
+/** Where not all sizes are known: windows of one element need none. */
+function fromUnknown(g: GraphBuilder, x: Value, dy: Value, w: Value, correlation: Correlation): Value {
+  const { windows, group } = correlation;
+  if (!isStatic(w.shape) || !windows.every(isPoint)) return fromConv(g, x, dy, w, correlation);
+  return summed(g, dy, g.reshape(x, [0, group, w.shape[1] as number, -1]), group, w.shape);
+}
 
 /**
  * The gradient of a convolution by its kernel.
@@ -263,34 +247,23 @@ export function kernelGradient(
   dy: Value,
   w: Value,
   correlation: Correlation,
-  form?: WeightForm,
+  form?: KernelForm,
 ): Value {
-  const { windows, group } = correlation;
-  const { shape } = w;
-  if (!isStatic(shape)) return fromConv(g, x, dy, w, correlation);
-  if (!windows.every(isKnown)) {
-    if (!windows.every(isPoint)) return fromConv(g, x, dy, w, correlation);
-    return summed(g, dy, g.reshape(x, [0, group, shape[1] as number, -1]), group, shape);
-  }
-  const known = {
-    windows: windows as readonly KnownWindow[],
-    group,
-    w: shape,
-    taps: product(shape.slice(2)),
-  };
-  switch (form ?? weightForm(known)) {
+  const sizes = known(correlation, w.shape);
+  if (!sizes) return fromUnknown(g, x, dy, w, correlation);
+  switch (form ?? kernelForm(sizes)) {
     case 'columns':
-      return fromColumns(g, x, dy, known);
+      return fromColumns(g, x, dy, sizes);
     case 'taps':
-      return fromTaps(g, x, dy, known);
+      return fromTaps(g, x, dy, sizes);
     case 'products':
-      return fromProducts(g, x, dy, known);
+      return fromProducts(g, x, dy, sizes);
     case 'patches':
-      return fromPatches(g, x, dy, known);
+      return fromPatches(g, x, dy, sizes);
     case 'shifts':
-      return fromShifts(g, x, dy, known, false);
+      return fromShifts(g, x, dy, sizes, false);
     case 'joined shifts':
-      return fromShifts(g, x, dy, known, true);
+      return fromShifts(g, x, dy, sizes, true);
     default:
       return fromConv(g, x, dy, w, correlation);
   }

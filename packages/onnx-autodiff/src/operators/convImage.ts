@@ -16,16 +16,9 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import { isStatic } from '../model/dims.ts';
 import { type ImageForm, imageForm } from './convCost.ts';
+import type { Correlation } from './correlation.ts';
 import { cut, sizeAlong } from './sizes.ts';
 import { padList, reachOf, type Window } from './windows.ts';
-
-/** How a convolution lies over its image. */
-export interface Correlation {
-  /** Windows by axis. */
-  readonly windows: readonly Window[];
-  /** Groups of channels. */
-  readonly group: number;
-}
 
 /** Zeros around, for a convolution that turns dy around; undefined if some would have to be cut off instead. */
 function turnedPads(windows: readonly Window[]): readonly (readonly [number, number])[] | undefined {
