@@ -53,5 +53,6 @@ export type {
   ValueSpec,
 } from './model/model.ts';
 export { isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
+export { batchNormalize } from './operators/batchNormalization.ts';
 export { operators } from './operators/index.ts';
 export type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operators/operator.ts';

@@ -148,8 +148,63 @@ const types: readonly DataType[] = [
   'uint8',
 ];
 
+/** An input of a call that makes sense: the shape of a float or of another type, integers, floats, or none. */
+type Plain =
+  | readonly Dim[]
+  | { readonly ints: readonly number[] }
+  | { readonly floats: readonly number[] }
+  | '';
+/** Calls that make sense, of operators that random shapes seldom fit. */
+const sensible: Readonly<Record<string, [readonly Plain[], Attributes?]>> = (() => {
+  const ints = (...value: number[]): Plain => ({ ints: value });
+  const int = (value: number): Attribute => ({ type: 'int', value });
+  const list = (...value: number[]): Attribute => ({ type: 'ints', value });
+  const window = { kernel_shape: list(2, 2), strides: list(2, 1), pads: list(1, 0, 0, 1) };
+  const slide = { group: int(2), strides: list(2, 1), dilations: list(1, 2), pads: list(1, 0, 2, 1) };
+  const image: Plain = [2, 4, 6, 6];
+  return {
+    Conv: [[image, [4, 2, 3, 3], [4]], slide],
+    ConvTranspose: [[image, [4, 2, 3, 3], [4]], { ...slide, output_padding: list(1, 0) }],
+    AveragePool: [[image], { ...window, count_include_pad: int(1) }],
+    MaxPool: [[image], { ...window, ceil_mode: int(1) }],
+    LpPool: [[image], window],
+    BatchNormalization: [[image, [4], [4], [4], [4]], { training_mode: int(1) }],
+    InstanceNormalization: [[image, [4], [4]]],
+    GroupNormalization: [[image, [4], [4]], { num_groups: int(2) }],
+    LayerNormalization: [[[2, 3, 4], [4], [4]], { axis: int(-1) }],
+    RMSNormalization: [[[2, 3, 4], [4]], { axis: int(-1) }],
+    DepthToSpace: [[[1, 8, 2, 3]], { blocksize: int(2) }],
+    SpaceToDepth: [[[1, 2, 4, 6]], { blocksize: int(2) }],
+    Resize: [[image, '', { floats: [1, 1, 2, 1.5] }], { mode: { type: 'string', value: 'linear' } }],
+    Slice: [[[4, 6], ints(1, -2), ints(4, -5), ints(0, 1), ints(2, -1)]],
+    Pad: [[[3, 4], ints(0, 1, 2, -1)]],
+    Tile: [[[2, 3], ints(2, 1)]],
+    Reshape: [[[2, 6], ints(-1, 4)]],
+    Split: [[[4, 6], ints(2, 4)], { axis: int(1) }],
+    Gather: [[[3, 4], ints(0, -1, 2)], { axis: int(1) }],
+    ScatterElements: [[[4], ints(0, 2), [2]], { reduction: { type: 'string', value: 'add' } }],
+    OneHot: [[ints(0, 2), ints(3), [2]], { axis: int(0) }],
+    Einsum: [
+      [
+        [2, 3],
+        [3, 4],
+      ],
+      { equation: { type: 'string', value: 'ij,jk->ik' } },
+    ],
+    Gemm: [[[2, 3], [4, 3], [4]], { transB: int(1), alpha: { type: 'float', value: 0.5 } }],
+    MatMul: [
+      [
+        [2, 1, 3, 4],
+        [5, 4, 2],
+      ],
+    ],
+    SoftmaxCrossEntropyLoss: [[[4, 3], ints(0, 2, 1, 0), [3]], { ignore_index: int(1) }],
+    NegativeLogLikelihoodLoss: [[[4, 3], ints(0, 2, 1, 0), [3]], { ignore_index: int(1) }],
+  };
+})();
+
 /** Random calls; `tame` is how often a choice makes sense. */
-function openCalls(seed: number) {
+function openCalls(op: string, seed: number) {
   const random = openRandom(seed);
   const below = (n: number): number => Math.floor(random() * n);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
@@ -193,14 +248,39 @@ function openCalls(seed: number) {
     });
     return Object.fromEntries(drawn);
   };
-  return { input, attributes, inputCount: 1 + below(5), outputCount: 1 + below(3), opset: 18 + below(7) };
+  const template = Object.hasOwn(sensible, op) && chance(0.8) ? sensible[op] : undefined;
+  const plain = (g: GraphBuilder, like: Plain, i: number): Value | undefined => {
+    if (chance(0.1 * (1 - tame))) return input(g, i);
+    const loose = <T>(value: T, other: () => T): T => (chance(0.1 * (1 - tame)) ? other() : value);
+    if (like === '') return undefined;
+    if (Array.isArray(like)) {
+      return g.input(
+        `x${i}`,
+        'float32',
+        (like as readonly Dim[]).map((dim) => loose(dim, () => pick(sizes))),
+      );
+    }
+    if ('floats' in (like as object)) return g.constant((like as { floats: readonly number[] }).floats);
+    return g.ints(
+      (like as { ints: readonly number[] }).ints.map((value) => loose(value, () => pick(integers))),
+    );
+  };
+  return {
+    inputs: (g: GraphBuilder) =>
+      template
+        ? template[0].map((like, i) => plain(g, like, i))
+        : Array.from({ length: 1 + below(5) }, (_, i) => input(g, i)),
+    attributes: () => ({ ...template?.[1], ...(template && chance(tame) ? {} : attributes()) }),
+    outputCount: chance(tame) ? 1 : 1 + below(3),
+    opset: 18 + below(7),
+  };
 }
 
 /** Applies an operator at random, and differentiates it twice. */
 function apply(op: string, seed: number): GraphBuilder {
-  const { input, attributes, inputCount, outputCount, opset } = openCalls(seed);
+  const { inputs: draw, attributes, outputCount, opset } = openCalls(op, seed);
   const g = new GraphBuilder({ opset });
-  const inputs = Array.from({ length: inputCount }, (_, i) => input(g, i));
+  const inputs = draw(g);
   const wrt = inputs.filter((value) => value?.dtype === 'float32') as Value[];
   const outputs = g.node(op, inputs, attributes(), { outputs: outputCount });
   const named = new Map(outputs.map((value, i) => [`y${i}`, value]));
@@ -234,6 +314,7 @@ describe.each(Object.keys(operators))('%s', (op) => {
       }
       expect(performance.now() - begin, `seed ${seed}`).toBeLessThan(3000);
     }
-    expect(differentiated).toBeLessThanOrEqual(each);
+    // calls that are all refused would test little
+    expect(differentiated).toBeGreaterThan(0);
   });
 });

@@ -8,6 +8,7 @@
 
 import {
   backward,
+  batchNormalize,
   type Dim,
   float,
   type GraphBuilder,
@@ -40,6 +41,8 @@ export interface GraphPlan {
   readonly batchNorm: BatchNormMode;
   /** Operators of the user's own. */
   readonly operators: OperatorTable;
+  /** Writes normalization in training out in plain operators: onnxruntime's WebGPU has no other. Default false. */
+  readonly plainBatchNorm?: boolean;
 }
 
 /** A mask that a training step draws. */
@@ -82,29 +85,34 @@ const keepAttributes = ({ attributes }: NodeSpec): { epsilon: number; momentum: 
   momentum: float({ attributes }, 'momentum', 0.9),
 });
 
+/** All axes but that of channels. */
+const otherAxes = (g: GraphBuilder, x: Value): number[] =>
+  [...g.knownShape(x).keys()].filter((axis) => axis !== 1);
+
+/** What {@link batchNormalize} gives, in plain operators. */
+const plainBatchNorm: typeof batchNormalize = (g, x, scale, bias, epsilon) => {
+  const axes = otherAxes(g, x);
+  const wide = (value: Value): Value => g.reshape(value, [-1, ...axes.slice(1).map(() => 1)]);
+  const mean = g.reduceMean(x, axes, true);
+  const centered = g.sub(x, mean);
+  const variance = g.reduceMean(g.mul(centered, centered), axes, true);
+  const normal = g.div(centered, g.sqrt(g.add(variance, epsilon)));
+  const y = g.add(g.mul(normal, wide(scale)), wide(bias));
+  return [y, g.reshape(mean, [-1]), g.reshape(variance, [-1])];
+};
+
 /** BatchNormalization on the batch's statistics; `moved` receives the new running ones. */
 function batchNormInTraining(
   g: GraphBuilder,
   node: NodeSpec,
   inputs: readonly (Value | undefined)[],
   moved: Map<string, Value>,
+  normalize: typeof batchNormalize,
 ): readonly Value[] {
-  const [x, scale, offset, mean, variance] = inputs as Value[];
+  const [x, scale, offset, mean, variance] = inputs as [Value, Value, Value, Value, Value];
   const { epsilon, momentum } = keepAttributes(node);
-  // with momentum 0 the outputs are the batch's own statistics
-  const attributes = { epsilon, momentum: 0, training_mode: 1 };
-  // onnxruntime writes them over the inputs 4 and 5: so these are values of this run, and not the running statistics
-  const blankMean = g.mul(scale as Value, 0);
-  const blank = [blankMean, g.add(blankMean, 1)];
-  const [y, batchMean, batchVariance] = g.ops(
-    'BatchNormalization',
-    [x, scale, offset, ...blank],
-    attributes,
-    3,
-  ) as [Value, Value, Value];
-  const rank = g.rank(x as Value);
-  const axes = Array.from({ length: rank }, (_, i) => i).filter((axis) => axis !== 1);
-  const count = g.count(x as Value, axes);
+  const [y, batchMean, batchVariance] = normalize(g, x, scale, offset, epsilon);
+  const count = g.count(x, otherAxes(g, x));
   // PyTorch keeps the unbiased variance: n / (n - 1) times that of the batch
   const unbiased = g.mul(batchVariance, g.div(count, g.max(g.sub(count, 1), 1)));
   const move = (running: Value | undefined, batch: Value): Value =>
@@ -154,7 +162,10 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
   const replaceBatchNorm = (g: GraphBuilder, node: NodeSpec, inputs: readonly (Value | undefined)[]) => {
     const exported = int(node, 'training_mode', 0) === 1;
     const trains = mode === 'train' && (batchNorm === 'train' || (batchNorm === 'as-exported' && exported));
-    return trains ? batchNormInTraining(g, node, inputs, moved) : batchNormInEvaluation(g, node, inputs);
+    const normalize = plan.plainBatchNorm ? plainBatchNorm : batchNormalize;
+    return trains
+      ? batchNormInTraining(g, node, inputs, moved, normalize)
+      : batchNormInEvaluation(g, node, inputs);
   };
 
   const replaceDropout = (g: GraphBuilder, node: NodeSpec, inputs: readonly (Value | undefined)[]) => {

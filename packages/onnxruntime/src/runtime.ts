@@ -41,6 +41,8 @@ export interface Runtime {
   readonly ort: OrtModule;
   /** `node` for native code, `web` for WebAssembly and WebGPU. */
   readonly kind: 'node' | 'web';
+  /** True if WebGPU was asked for. */
+  readonly isWebGpu: boolean;
   /** True if tensors can stay in GPU buffers between runs. */
   readonly keepsOnGpu: boolean;
   /** Version of onnxruntime. */
@@ -78,6 +80,7 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
   return {
     ort,
     kind,
+    isWebGpu: onGpu,
     // asking onnxruntime-node for a GPU buffer ends the process
     keepsOnGpu: onGpu && kind === 'web',
     version: versions[kind] ?? versions['common'] ?? 'unknown',

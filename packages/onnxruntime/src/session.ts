@@ -357,7 +357,7 @@ export async function createTrainingSession(
   const model = await readModel(options.model, options.externalData);
   const { trainable, bufferNames, batchNorm, seed, update } = checkOptions(options, model);
   const { loss, optimizer, operators = {} } = options;
-  const plan: GraphPlan = { model, loss, trainable, batchNorm, operators };
+  const plan: GraphPlan = { model, loss, trainable, batchNorm, operators, plainBatchNorm: runtime.isWebGpu };
   const context: UpdateContext = { runtime, plan, spec: optimizer, bufferNames };
   const placement = placementOf(update, runtime, optimizer, model, trainable);
   const made = placement === 'graph' ? new GraphUpdate(context) : new HostUpdate(context);

@@ -22,7 +22,10 @@ import {
 import { buildModel, crossEntropy, decodeModel, encodeModel } from '@vradam/onnx-autodiff';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
+import type { GraphPlan } from '../src/graphs.ts';
 import { createTrainingSession, type TrainingSession, type TrainingSessionOptions } from '../src/index.ts';
+import { openRuntime } from '../src/runtime.ts';
+import { HostUpdate } from '../src/update/host.ts';
 import { batch, normalized, perceptron } from './models.ts';
 
 const quiet = { intraOpNumThreads: 1 };
@@ -258,6 +261,35 @@ describe('batch normalization', () => {
       expect(numbers(single['logits'])).toEqual(closeTo(numbers(whole['logits']).slice(0, 3), 5));
     },
   );
+
+  test('written out in plain operators, as for WebGPU, it is the same', async () => {
+    const plan: GraphPlan = {
+      model: buildModel(normalized()),
+      loss: crossEntropy(),
+      trainable: new Set(['first.weight', 'norm.scale', 'norm.shift', 'second.weight']),
+      batchNorm: 'train',
+      operators: {},
+    };
+    const runtime = openRuntime(ort, { sessionOptions: quiet });
+    const [whole, plain] = await Promise.all(
+      [false, true].map(async (plainBatchNorm) => {
+        const update = new HostUpdate({
+          runtime,
+          plan: { ...plan, plainBatchNorm },
+          spec: vradam({ learningRate: 0.05 }),
+          bufferNames: ['norm.mean', 'norm.variance'],
+        });
+        for (let i = 0; i < 3; i++)
+          await update.trainStep(await update.check(batch(8, i)), { seed: 0, pass: i });
+        return update.save();
+      }),
+    );
+    for (const kind of ['parameters', 'buffers'] as const) {
+      for (const [name, data] of whole?.[kind] ?? []) {
+        expect([...(plain?.[kind].get(name) ?? [])], name).toEqual(closeTo([...data], 4));
+      }
+    }
+  });
 
   test('frozen it keeps them', async () => {
     const session = await open({ model: normalized(), batchNorm: 'frozen' });

@@ -1,10 +1,10 @@
 /**
  * The gradient of MaxPool: to the first of the largest elements of each window.
  *
- * onnxruntime's Indices say which one that is, but cost 5 to 17 times as much as the pooling itself. Windows side by
- * side need none: elements equal to their window's maximum are ranked by position, the pooled ranks tell the first
- * one. Batch 64, 64 channels of 32 x 32, forward and backward: 20 ms, with Indices 24 ms; 128, 8 channels: 3.0 and
- * 6.2 ms (`bench/convolution.mjs`).
+ * onnxruntime's Indices say which one that is, but cost 8 to 17 times as much as the pooling itself. Windows side by
+ * side need none: elements equal to their window's maximum are ranked by position, and the pooled ranks tell the
+ * first one. 64 images of 64 channels, 32 x 32, forward and backward: 21 ms, and 26 ms from Indices; 128 of 8
+ * channels: 3.1 and 6.3 ms (`bench/convolution.mjs`).
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';

@@ -1,52 +1,60 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backward, buildModel, type Dim, GraphBuilder, type Value } from '../../src/index.ts';
-import type { ImageForm, KernelForm } from '../../src/operators/convCost.ts';
+import { type ImageForm, type KernelForm, kernelForm } from '../../src/operators/convCost.ts';
 import { imageGradient } from '../../src/operators/convImage.ts';
 import { kernelGradient } from '../../src/operators/convKernel.ts';
+import { known } from '../../src/operators/correlation.ts';
 import { windowsOf } from '../../src/operators/windows.ts';
 import { checkGradients, openRandom } from '../checkGradients.ts';
 import { checkShapes, counted } from '../checkShapes.ts';
 import { type HostTensor, runModel } from '../runtime.ts';
 
+type Attributes = Record<string, number | string | readonly number[]>;
+
 /** A convolution's shapes and attributes. */
 interface Form {
   readonly x: readonly number[];
   readonly w: readonly number[];
-  readonly attributes?: Record<string, number | string | readonly number[]>;
+  readonly attributes?: Attributes;
   readonly dims?: readonly Dim[];
 }
 
-const check = ({ x, w, attributes = {}, dims }: Form, bias = false): Promise<void> =>
+const check = ({ x, w, attributes = {}, dims }: Form, twice = true): Promise<void> =>
   checkGradients({
-    inputs: { x, w, ...(bias ? { b: [w[0] as number] } : {}) },
+    inputs: { x, w, b: [w[0] as number] },
     ...(dims ? { dims: { x: dims } } : {}),
     dtype: 'float32',
+    twice,
     build: (g, { x, w, b }) => g.op('Conv', [x, w, b], attributes),
   });
 
 const forms: Record<string, Form> = {
   '1-D': { x: [2, 2, 5], w: [3, 2, 3], attributes: { pads: [1, 1] } },
   '1-D in steps, taps apart': { x: [1, 2, 9], w: [2, 2, 3], attributes: { strides: [2], dilations: [2] } },
-  '2-D': { x: [2, 2, 4, 4], w: [2, 2, 3, 3], attributes: { pads: [1, 1, 1, 1] } },
-  '2-D in steps that leave a rest': { x: [1, 2, 6, 5], w: [2, 2, 3, 2], attributes: { strides: [2, 3] } },
+  '2-D': { x: [2, 2, 4, 3], w: [2, 2, 3, 3], attributes: { pads: [1, 1, 1, 1] } },
+  '2-D in steps that leave a rest': {
+    x: [1, 2, 6, 5],
+    w: [2, 2, 3, 2],
+    attributes: { strides: [2, 3] },
+  },
   '2-D, more zeros than the kernel reaches over': {
     x: [1, 1, 3, 3],
     w: [2, 1, 2, 2],
     attributes: { pads: [3, 0, 1, 2] },
   },
-  '2-D of one element': { x: [2, 3, 3, 3], w: [2, 3, 1, 1] },
+  '2-D of one element': { x: [2, 3, 3, 2], w: [2, 3, 1, 1] },
   '2-D of one element, in steps': { x: [2, 2, 4, 5], w: [2, 2, 1, 1], attributes: { strides: [2, 2] } },
-  '2-D patches': { x: [2, 2, 5, 4], w: [3, 2, 2, 2], attributes: { strides: [2, 2], kernel_shape: [2, 2] } },
-  '2-D of the whole image': { x: [2, 2, 3, 3], w: [2, 2, 3, 3] },
+  '2-D patches': { x: [2, 2, 5, 4], w: [2, 2, 2, 2], attributes: { strides: [2, 2], kernel_shape: [2, 2] } },
+  '2-D of the whole image': { x: [2, 2, 3, 2], w: [2, 2, 3, 2] },
   '2-D in groups': { x: [1, 4, 4, 3], w: [4, 2, 2, 2], attributes: { group: 2, pads: [0, 1, 1, 0] } },
-  '2-D depthwise': { x: [2, 3, 4, 4], w: [3, 1, 3, 3], attributes: { group: 3, pads: [1, 1, 1, 1] } },
-  '2-D depthwise in steps, twice as many results': {
+  '2-D depthwise': { x: [2, 2, 4, 3], w: [2, 1, 3, 3], attributes: { group: 2, pads: [1, 1, 1, 1] } },
+  '2-D depthwise in steps, with more outputs': {
     x: [1, 2, 5, 4],
     w: [4, 1, 2, 2],
     attributes: { group: 2, strides: [2, 1] },
   },
-  '3-D': { x: [1, 2, 3, 3, 2], w: [2, 2, 2, 2, 2], attributes: { pads: [1, 0, 0, 0, 1, 0] } },
+  '3-D': { x: [1, 2, 3, 3, 2], w: [2, 2, 2, 2, 1], attributes: { pads: [1, 0, 0, 0, 1, 0] } },
   '3-D in steps, taps apart': {
     x: [1, 1, 5, 3, 4],
     w: [1, 1, 2, 2, 2],
@@ -57,18 +65,112 @@ const forms: Record<string, Form> = {
   VALID: { x: [1, 1, 5, 6], w: [1, 1, 3, 2], attributes: { auto_pad: 'VALID' } },
 };
 
-describe('Conv has the gradients of its formula', () => {
-  test.each(Object.entries(forms))('%s', (_, form) => check(form, true));
+/** The same with names for batch and image. */
+const open = (form: Form): Form => ({
+  ...form,
+  dims: ['batch', form.x[1] as number, ...form.x.slice(2).map((_, i) => `size${i}`)],
 });
 
-describe('Conv with sizes that only the running graph knows', () => {
-  test.each(Object.entries(forms))('%s: a symbolic batch', (_, form) =>
-    check({ ...form, dims: ['batch', ...form.x.slice(1)] }),
-  );
+describe.each(Object.entries(forms))('Conv, %s', (_, form) => {
+  test('has the gradients of its formula', () => check(form));
+  test('with a symbolic batch', () => check({ ...form, dims: ['batch', ...form.x.slice(1)] }));
+  test('with a symbolic image', () => check(open(form)));
+});
 
-  const open = (form: Form): Form => ({
-    ...form,
-    dims: ['batch', form.x[1] as number, ...form.x.slice(2).map((_, i) => `size${i}`)],
+/** Any convolution that makes sense, of 1 to 3 axes. */
+const anyForm = fc
+  .record({
+    rank: fc.integer({ min: 1, max: 3 }),
+    group: fc.constantFrom(1, 1, 2, 3),
+    channels: fc.integer({ min: 1, max: 2 }),
+    outputs: fc.integer({ min: 1, max: 2 }),
+    batch: fc.integer({ min: 1, max: 2 }),
+  })
+  .chain(({ rank, group, channels, outputs, batch }) => {
+    const list = (min: number, max: number, length = rank) =>
+      fc.array(fc.integer({ min, max }), { minLength: length, maxLength: length });
+    return fc
+      .record({
+        kernel: list(1, 3),
+        strides: list(1, 3),
+        dilations: list(1, 2),
+        pads: list(0, 2, 2 * rank),
+        room: list(0, 3),
+      })
+      .map(({ kernel, strides, dilations, pads, room }): Required<Omit<Form, 'dims'>> => {
+        const image = kernel.map((k, i) => (dilations[i] as number) * (k - 1) + 1 + (room[i] as number));
+        const attributes = { strides, dilations, pads, group };
+        return {
+          x: [batch, group * channels, ...image],
+          w: [group * outputs, channels, ...kernel],
+          attributes,
+        };
+      });
   });
-  test.each(Object.entries(forms))('%s: a symbolic image', (_, form) => check(open(form)));
+
+test('Conv of any shape, steps, distances, zeros and groups', async () => {
+  const isSmall = ({ x, w }: Form) => [x, w].every((shape) => shape.reduce((a, b) => a * b, 1) <= 60);
+  await fc.assert(
+    fc.asyncProperty(anyForm.filter(isSmall), (form) => check(form, false)),
+    { numRuns: 12 },
+  );
+});
+
+describe('all forms of a gradient agree', () => {
+  const random = openRandom(5);
+  const draw = (shape: readonly number[]): HostTensor => ({
+    dtype: 'float32',
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 2 * random() - 1),
+  });
+
+  /** Forms that can be used at all. */
+  function possible({ x, w, attributes = {} }: Form): { kernel: KernelForm[]; image: ImageForm[] } {
+    const group = Number(attributes['group'] ?? 1);
+    const strides = attributes['strides'] as readonly number[];
+    const isTiled = [...(attributes['pads'] as number[])].every((pad) => pad === 0) &&
+      [...(attributes['dilations'] as number[])].every((dilation) => dilation === 1) &&
+      strides.every((stride, i) => stride === w[i + 2]);
+    const kernel: KernelForm[] = ['columns'];
+    if (group === 1) kernel.push('taps');
+    if (group === 1 && strides.every((stride) => stride === 1)) kernel.push('shifts', 'joined shifts');
+    if (group === x[1] && group === w[0]) kernel.push('products');
+    if (group === 1 && isTiled) kernel.push('patches');
+    return { kernel, image: ['turned'] };
+  }
+
+  async function compare(form: Required<Omit<Form, 'dims'>>): Promise<void> {
+    const { x, w, attributes } = form;
+    const g = new GraphBuilder();
+    const [image, kernel] = [g.input('x', 'float32', ['batch', ...x.slice(1)]), g.input('w', 'float32', w)];
+    const y = g.op('Conv', [image, kernel], attributes);
+    const dy = g.input('dy', 'float32', y.shape);
+    const windows = windowsOf(y.node as NonNullable<Value['node']>, x.slice(2), w.slice(2));
+    const correlation = { windows, group: Number(attributes['group'] ?? 1) };
+    const { kernel: kernelForms, image: imageForms } = possible(form);
+    for (const name of ['conv', ...kernelForms] as KernelForm[])
+      g.output(`kernel.${name}`, kernelGradient(g, image, dy, kernel, correlation, name));
+    for (const name of ['transposed', ...imageForms] as ImageForm[])
+      g.output(`image.${name}`, imageGradient(g, dy, kernel, image, correlation, name));
+    const dyShape = [x[0] as number, ...(y.shape as Dim[]).slice(1)] as number[];
+    const results = await runModel(buildModel(g), { x: draw(x), w: draw(w), dy: draw(dyShape) });
+    const agree = (name: string, reference: string) => {
+      expect(results[name]?.shape, name).toEqual(results[reference]?.shape);
+      (results[name]?.data as Float32Array).forEach((value, i) => {
+        expect(value, name).toBeCloseTo((results[reference]?.data as Float32Array)[i] as number, 4);
+      });
+    };
+    for (const name of kernelForms) agree(`kernel.${name}`, 'kernel.conv');
+    for (const name of imageForms) agree(`image.${name}`, 'image.transposed');
+  }
+
+  test('of any shape, steps, distances, zeros and groups', async () => {
+    await fc.assert(fc.asyncProperty(anyForm, compare), { numRuns: 40 });
+  });
+
+  test('of patches', async () => {
+    const plain = (k: number[]) => ({ strides: k, dilations: k.map(() => 1), pads: [...k, ...k].map(() => 0) });
+    await compare({ x: [2, 3, 9, 6], w: [2, 3, 4, 3], attributes: plain([4, 3]) });
+    await compare({ x: [2, 2, 6], w: [5, 2, 2], attributes: plain([2]) });
+  });
 });
