@@ -8,7 +8,8 @@ import { float32Ops } from '@vradam/core';
 import { backward, buildModel, crossEntropy, encodeModel, GraphBuilder } from '@vradam/onnx-autodiff';
 import * as node from 'onnxruntime-node';
 import * as web from 'onnxruntime-web';
-import { createLazyOps, openRuntime } from './dist/index.js';
+import { openRuntime } from './dist/index.js';
+import { createLazyOps } from './dist/lazyOps.js';
 
 // in Node, onnxruntime-web takes its WebAssembly from the package's own folder
 const webFolder = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));

@@ -45,7 +45,7 @@ export interface ExecutableParts {
   readonly outputs: ReadonlyMap<string, Value>;
   /** Inputs that the session feeds by itself. */
   readonly weights: ReadonlySet<string>;
-  /** Inputs that may be left out of the graph if nothing uses them. Default: all but the user's. */
+  /** Outputs that stay in GPU buffers, where the runtime can keep them there. Default none. */
   readonly onGpu?: readonly string[];
 }
 
@@ -56,6 +56,10 @@ function isUsers(name: string, { masks }: PlannedGraph, weights: ReadonlySet<str
 const toTensor = (runtime: Runtime, { data, dims }: DrawnMask): OrtTensor =>
   toOrt(runtime, 'float32', data, dims);
 
+/** Nodes that onnxruntime's WebGPU takes and then cannot run: MaxPool that gives indices. */
+const refusedByWebGpu = ({ nodes }: Model): string[] =>
+  nodes.filter(({ op, outputs }) => op === 'MaxPool' && outputs.length > 1).map(({ name }) => name);
+
 /** Builds the model and opens its session. */
 export async function openExecutable(
   runtime: Runtime,
@@ -63,7 +67,8 @@ export async function openExecutable(
 ): Promise<Executable> {
   const keepInputs = (name: string): boolean => isUsers(name, graph, weights);
   const model: Model = buildModel(graph.g, { outputs, parametersAsInputs: true, keepInputs });
-  const open: OpenModel = await openModel(runtime, encodeModel(model), onGpu);
+  const placement = { onGpu, onCpu: refusedByWebGpu(model) };
+  const open: OpenModel = await openModel(runtime, encodeModel(model), placement);
   const inputs: readonly ValueSpec[] = model.inputs.filter(({ name }) => isUsers(name, graph, weights));
   const own = model.inputs.filter(({ name }) => weights.has(name)).map(({ name }) => name);
   const used = new Set(model.inputs.map(({ name }) => name));

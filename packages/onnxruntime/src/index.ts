@@ -3,7 +3,6 @@ export * from '@vradam/onnx-autodiff';
 export type { Checkpoint } from './checkpoint.ts';
 export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
 export type { BatchNormMode } from './graphs.ts';
-export { createLazyOps, type LazyOps, type LazyTensor } from './lazyOps.ts';
 export type { Trainable, TrainingSessionOptions, UpdatePlacement } from './options.ts';
 export type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
 export {

@@ -48,11 +48,14 @@ export interface Runtime {
   /** Version of onnxruntime. */
   readonly version: string;
   /** Options of every session. */
-  readonly options: object;
+  readonly options: { readonly executionProviders: readonly ExecutionProvider[] };
 }
 
 /** An execution provider: a name, or a name with options, as onnxruntime takes them. */
-export type ExecutionProvider = string | { readonly name: string };
+export type ExecutionProvider =
+  | string
+  | { readonly name: string }
+  | { readonly name: string; readonly [option: string]: unknown };
 
 /** Options that reach onnxruntime. */
 export interface RuntimeOptions {
@@ -75,7 +78,7 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
   }
   const versions = (ort.env?.versions ?? {}) as Readonly<Record<string, string | undefined>>;
   const kind = versions['node'] === undefined ? 'web' : 'node';
-  const { executionProviders = [kind === 'node' ? 'cpu' : 'wasm'], sessionOptions = {} } = options;
+  const { executionProviders = [kind === 'node' ? 'cpu' : 'wasm'], sessionOptions } = options;
   const onGpu = executionProviders.some((provider) => nameOf(provider) === 'webgpu');
   return {
     ort,
@@ -84,7 +87,9 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
     // asking onnxruntime-node for a GPU buffer ends the process
     keepsOnGpu: onGpu && kind === 'web',
     version: versions[kind] ?? versions['common'] ?? 'unknown',
-    options: { logSeverityLevel: 3, ...sessionOptions, executionProviders: [...executionProviders] },
+    options: Object.assign({ logSeverityLevel: 3 }, sessionOptions, {
+      executionProviders: [...executionProviders],
+    }),
   };
 }
 
@@ -98,22 +103,43 @@ export interface OpenModel {
   readonly createMs: number;
 }
 
+/** Where parts of a model belong. */
+export interface Placement {
+  /** Outputs that stay in GPU buffers, where the runtime can keep them there. */
+  readonly onGpu?: readonly string[];
+  /** Nodes that WebGPU must leave to the CPU. */
+  readonly onCpu?: readonly string[];
+}
+
+/** WebGPU's provider with the nodes that it must leave alone; other providers as they are. */
+function leaving(provider: ExecutionProvider, onCpu: readonly string[]): ExecutionProvider {
+  if (nameOf(provider) !== 'webgpu' || onCpu.length === 0) return provider;
+  const given = typeof provider === 'string' ? { name: provider } : provider;
+  const own = (given as { readonly forceCpuNodeNames?: readonly string[] }).forceCpuNodeNames ?? [];
+  return { ...given, forceCpuNodeNames: [...own, ...onCpu] };
+}
+
+/** Options of a session, with all that concerns its GPU. */
+function optionsOf({ keepsOnGpu, options }: Runtime, { onGpu = [], onCpu = [] }: Placement): object {
+  if (!keepsOnGpu) return options;
+  const executionProviders = options.executionProviders.map((provider) => leaving(provider, onCpu));
+  const preferredOutputLocation = Object.fromEntries(onGpu.map((name) => [name, 'gpu-buffer']));
+  return { ...options, executionProviders, ...(onGpu.length > 0 ? { preferredOutputLocation } : {}) };
+}
+
 /**
  * Opens a session.
  *
- * @param onGpu - outputs that stay in GPU buffers, where the runtime can keep them there.
  * @throws VRAdamError `ERR_RUNTIME`, with onnxruntime's own error as its cause.
  */
 export async function openModel(
-  { ort, keepsOnGpu, options }: Runtime,
+  runtime: Runtime,
   bytes: Uint8Array,
-  onGpu: readonly string[] = [],
+  placement: Placement = {},
 ): Promise<OpenModel> {
-  const locations = Object.fromEntries(onGpu.map((name) => [name, 'gpu-buffer']));
-  const located =
-    keepsOnGpu && onGpu.length > 0 ? { ...options, preferredOutputLocation: locations } : options;
+  const options = optionsOf(runtime, placement);
   const begin = performance.now();
-  const session = await ort.InferenceSession.create(bytes, located).catch((cause) =>
+  const session = await runtime.ort.InferenceSession.create(bytes, options).catch((cause) =>
     fail('ERR_RUNTIME', `onnxruntime could not open the graph: ${(cause as Error).message}`, cause),
   );
   return {

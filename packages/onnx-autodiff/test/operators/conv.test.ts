@@ -7,18 +7,8 @@ import { kernelGradient } from '../../src/operators/convKernel.ts';
 import { known } from '../../src/operators/correlation.ts';
 import { windowsOf } from '../../src/operators/windows.ts';
 import { checkGradients, openRandom } from '../checkGradients.ts';
-import { checkShapes, counted } from '../checkShapes.ts';
 import { type HostTensor, runModel } from '../runtime.ts';
-
-type Attributes = Record<string, number | string | readonly number[]>;
-
-/** A convolution's shapes and attributes. */
-interface Form {
-  readonly x: readonly number[];
-  readonly w: readonly number[];
-  readonly attributes?: Attributes;
-  readonly dims?: readonly Dim[];
-}
+import { anyForm, type Form, type GivenForm } from './convForms.ts';
 
 const check = ({ x, w, attributes = {}, dims }: Form, twice = true): Promise<void> =>
   checkGradients({
@@ -77,37 +67,6 @@ describe.each(Object.entries(forms))('Conv, %s', (_, form) => {
   test('with a symbolic image', () => check(open(form)));
 });
 
-/** Any convolution that makes sense, of 1 to 3 axes. */
-const anyForm = fc
-  .record({
-    rank: fc.integer({ min: 1, max: 3 }),
-    group: fc.constantFrom(1, 1, 2, 3),
-    channels: fc.integer({ min: 1, max: 2 }),
-    outputs: fc.integer({ min: 1, max: 2 }),
-    batch: fc.integer({ min: 1, max: 2 }),
-  })
-  .chain(({ rank, group, channels, outputs, batch }) => {
-    const list = (min: number, max: number, length = rank) =>
-      fc.array(fc.integer({ min, max }), { minLength: length, maxLength: length });
-    return fc
-      .record({
-        kernel: list(1, 3),
-        strides: list(1, 3),
-        dilations: list(1, 2),
-        pads: list(0, 2, 2 * rank),
-        room: list(0, 3),
-      })
-      .map(({ kernel, strides, dilations, pads, room }): Required<Omit<Form, 'dims'>> => {
-        const image = kernel.map((k, i) => (dilations[i] as number) * (k - 1) + 1 + (room[i] as number));
-        const attributes = { strides, dilations, pads, group };
-        return {
-          x: [batch, group * channels, ...image],
-          w: [group * outputs, channels, ...kernel],
-          attributes,
-        };
-      });
-  });
-
 test('Conv of any shape, steps, distances, zeros and groups', async () => {
   const isSmall = ({ x, w }: Form) => [x, w].every((shape) => shape.reduce((a, b) => a * b, 1) <= 60);
   await fc.assert(
@@ -128,7 +87,8 @@ describe('all forms of a gradient agree', () => {
   function possible({ x, w, attributes = {} }: Form): { kernel: KernelForm[]; image: ImageForm[] } {
     const group = Number(attributes['group'] ?? 1);
     const strides = attributes['strides'] as readonly number[];
-    const isTiled = [...(attributes['pads'] as number[])].every((pad) => pad === 0) &&
+    const isTiled =
+      [...(attributes['pads'] as number[])].every((pad) => pad === 0) &&
       [...(attributes['dilations'] as number[])].every((dilation) => dilation === 1) &&
       strides.every((stride, i) => stride === w[i + 2]);
     const kernel: KernelForm[] = ['columns'];
@@ -139,7 +99,7 @@ describe('all forms of a gradient agree', () => {
     return { kernel, image: ['turned'] };
   }
 
-  async function compare(form: Required<Omit<Form, 'dims'>>): Promise<void> {
+  async function compare(form: GivenForm): Promise<void> {
     const { x, w, attributes } = form;
     const g = new GraphBuilder();
     const [image, kernel] = [g.input('x', 'float32', ['batch', ...x.slice(1)]), g.input('w', 'float32', w)];
@@ -156,8 +116,11 @@ describe('all forms of a gradient agree', () => {
     const results = await runModel(buildModel(g), { x: draw(x), w: draw(w), dy: draw(dyShape) });
     const agree = (name: string, reference: string) => {
       expect(results[name]?.shape, name).toEqual(results[reference]?.shape);
-      (results[name]?.data as Float32Array).forEach((value, i) => {
-        expect(value, name).toBeCloseTo((results[reference]?.data as Float32Array)[i] as number, 4);
+      const [values, expected] = [name, reference].map((key) =>
+        Array.from(results[key]?.data as Float32Array, Number),
+      );
+      values?.forEach((value, i) => {
+        expect(value, name).toBeCloseTo(expected?.[i] as number, 4);
       });
     };
     for (const name of kernelForms) agree(`kernel.${name}`, 'kernel.conv');
@@ -169,8 +132,60 @@ describe('all forms of a gradient agree', () => {
   });
 
   test('of patches', async () => {
-    const plain = (k: number[]) => ({ strides: k, dilations: k.map(() => 1), pads: [...k, ...k].map(() => 0) });
+    const plain = (k: number[]) => ({
+      strides: k,
+      dilations: k.map(() => 1),
+      pads: [...k, ...k].map(() => 0),
+    });
     await compare({ x: [2, 3, 9, 6], w: [2, 3, 4, 3], attributes: plain([4, 3]) });
     await compare({ x: [2, 2, 6], w: [5, 2, 2], attributes: plain([2]) });
   });
+});
+
+describe('the cost rule', () => {
+  /** The chosen form for 3 x 3 taps, unless said otherwise, with zeros that keep the size. */
+  function chosen(
+    channels: number,
+    outputs: number,
+    size: number,
+    { k = 3, s = 1, group = 1 } = {},
+  ): KernelForm {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', ['batch', channels, size, size]);
+    const w = g.input('w', 'float32', [outputs, channels / group, k, k]);
+    const pad = k === s ? 0 : (k - 1) / 2;
+    const { node } = g.conv(x, w, undefined, { strides: [s, s], pads: [pad, pad, pad, pad], group });
+    const windows = windowsOf(node as NonNullable<Value['node']>, [size, size], [k, k]);
+    return kernelForm(known({ windows, group }, w.shape) as NonNullable<ReturnType<typeof known>>);
+  }
+
+  test('takes the form that was measured to be the fastest', () => {
+    expect(chosen(3, 64, 32)).toBe('columns');
+    expect(chosen(8, 8, 32)).toBe('joined shifts');
+    expect(chosen(64, 64, 32)).toBe('shifts');
+    expect(chosen(64, 128, 8)).toBe('taps');
+    expect(chosen(64, 64, 32, { k: 1 })).toBe('columns');
+    expect(chosen(512, 128, 7, { k: 1 })).toBe('taps');
+    expect(chosen(64, 128, 16, { s: 2 })).toBe('taps');
+    expect(chosen(32, 32, 32, { group: 32 })).toBe('products');
+    expect(chosen(64, 64, 16, { group: 8 })).toBe('columns');
+    expect(chosen(3, 192, 64, { k: 8, s: 8 })).toBe('patches');
+  });
+
+  test('takes a convolution where there would be too many nodes', () => {
+    expect(chosen(16, 16, 32, { k: 13 })).toBe('conv');
+  });
+});
+
+test('what two convolutions of one image copy, they copy once', () => {
+  const copies = (count: number): number => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', ['batch', 64, 8, 8]);
+    const weights = Array.from({ length: count }, (_, i) => g.input(`w${i}`, 'float32', [64, 64, 3, 3]));
+    const results = weights.map((w) => g.reduceSum(g.conv(x, w, undefined, { pads: [1, 1, 1, 1] })));
+    backward(g, results.length === 1 ? (results[0] as Value) : g.sum(results), weights);
+    return g.nodes.filter(({ op, inputs }) => /Pad|Slice/.test(op) && inputs[0]?.shape?.[1] !== 1).length;
+  };
+  expect(copies(1)).toBeGreaterThan(8);
+  expect(copies(3)).toBe(copies(1));
 });
