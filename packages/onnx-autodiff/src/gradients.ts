@@ -54,7 +54,8 @@ export function lossOf({ g, values }: LoadedGraph, loss: string | Loss): Value {
   return value;
 }
 
-function valuesFor({ values }: LoadedGraph, wrt: readonly string[]): Value[] {
+/** Values of a loaded model by name; floats all. */
+export function valuesFor({ values }: LoadedGraph, wrt: readonly string[]): Value[] {
   return wrt.map((name) => {
     const value = values.get(name);
     if (!value)

@@ -22,6 +22,7 @@ export {
   loadGraph,
 } from './graph/load.ts';
 export { type AttributeValues, float, int, ints, type Node, text, type Value } from './graph/value.ts';
+export { type HessianModel, hessianVectorProduct } from './hessian.ts';
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
@@ -34,6 +35,7 @@ export {
   type Reduction,
   type TargetOptions,
 } from './losses.ts';
+export { type MemoryReport, memoryOf } from './memory.ts';
 export { type DecodeOptions, decodeModel } from './model/decode.ts';
 export { evaluateDim } from './model/dims.ts';
 export { encodeModel } from './model/encode.ts';

@@ -133,7 +133,7 @@ async function checkOrder(check: GradientCheck, dtype: 'float32' | 'float64', or
   const draw = (dims: readonly number[]): HostTensor => ({
     dtype,
     shape: dims,
-    data: arrayOf[dtype].from({ length: sizeOf(dims) }, () => 2 * random() - 1),
+    data: arrayOf[dtype].from(Array.from({ length: sizeOf(dims) }, () => 2 * random() - 1)),
   });
   for (const { name } of full.inputs) {
     if (name === 'weight') feeds[name] = draw(shape);

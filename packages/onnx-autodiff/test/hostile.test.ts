@@ -296,7 +296,7 @@ function apply(op: string, seed: number): GraphBuilder {
   return g;
 }
 
-const each = 80;
+const each = 60;
 
 describe.each(Object.keys(operators))('%s', (op) => {
   test(`called at random in ${each} ways has gradients or an error, and both soon`, () => {

@@ -79,6 +79,11 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
   const versions = (ort.env?.versions ?? {}) as Readonly<Record<string, string | undefined>>;
   const kind = versions['node'] === undefined ? 'web' : 'node';
   const { executionProviders = [kind === 'node' ? 'cpu' : 'wasm'], sessionOptions } = options;
+  const ofSessions = {
+    logSeverityLevel: 3,
+    ...sessionOptions,
+    executionProviders: [...executionProviders],
+  };
   const onGpu = executionProviders.some((provider) => nameOf(provider) === 'webgpu');
   return {
     ort,
@@ -87,9 +92,7 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
     // asking onnxruntime-node for a GPU buffer ends the process
     keepsOnGpu: onGpu && kind === 'web',
     version: versions[kind] ?? versions['common'] ?? 'unknown',
-    options: Object.assign({ logSeverityLevel: 3 }, sessionOptions, {
-      executionProviders: [...executionProviders],
-    }),
+    options: ofSessions,
   };
 }
 

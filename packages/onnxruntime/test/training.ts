@@ -17,10 +17,15 @@ export const training = (options: Partial<TrainingSessionOptions> = {}): Trainin
 });
 
 /** Losses of some steps; every third batch is smaller. */
-export async function train(session: TrainingSession, steps: number, from = 0): Promise<number[]> {
+export async function train(
+  session: TrainingSession,
+  steps: number,
+  from = 0,
+  batchOf = batch,
+): Promise<number[]> {
   const losses: number[] = [];
   for (let i = from; i < from + steps; i++) {
-    losses.push((await session.trainStep(batch(i % 3 === 2 ? 3 : 8, i % 4))).loss);
+    losses.push((await session.trainStep(batchOf(i % 3 === 2 ? 3 : 8, i % 4))).loss);
   }
   return losses;
 }

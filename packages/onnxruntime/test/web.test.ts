@@ -25,6 +25,7 @@ import {
   type TrainingSessionOptions,
 } from '../src/index.ts';
 import { type FakeWebGpu, fakeWebGpu } from './fakeWebGpu.ts';
+import { convolutional } from './images.ts';
 import { batch, normalized, parameter, perceptron, wave } from './models.ts';
 import { onCpu, type Recording, record } from './recordingOrt.ts';
 import { deviation, farthest, limit, train, training } from './training.ts';
@@ -251,6 +252,27 @@ test.each<[string, OptimizerSpec]>([
   const step = decodeModel(models.at(-1) as Uint8Array);
   expect(step.nodes.length).toBeGreaterThan(10);
   expect(step.nodes.map(({ op }) => op).filter((op) => !onWebGpu.includes(op))).toEqual([]);
+});
+
+test('MaxPool with indices, which WebGPU takes and then cannot run, is left to the CPU', async () => {
+  const device = {};
+  const providers = [{ name: 'webgpu', device, forceCpuNodeNames: ['mine'] }, 'wasm'];
+  for (const [model, pools] of [
+    [convolutional(), 1],
+    [perceptron(), 0],
+  ] as const) {
+    const { ort, creations, models } = fakeWebGpu();
+    await open(ort, { model, executionProviders: providers });
+    const nodes = decodeModel(models[0] as Uint8Array).nodes;
+    const names = nodes
+      .filter(({ op, outputs }) => op === 'MaxPool' && outputs.length > 1)
+      .map(({ name }) => name);
+    expect(names).toHaveLength(pools);
+    expect(creations[0]?.executionProviders).toEqual([
+      { name: 'webgpu', device, forceCpuNodeNames: ['mine', ...names] },
+      'wasm',
+    ]);
+  }
 });
 
 describe('GPU tensors', () => {

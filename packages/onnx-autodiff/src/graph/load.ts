@@ -58,22 +58,7 @@ export function loadGraph(
     );
   }
   const g = new GraphBuilder({ name: model.name, opset: Math.max(model.opset, 18), operators });
-  const values = new Map<string, Value>();
-  for (const { name, dtype, shape } of model.inputs) {
-    values.set(
-      name,
-      g.input(
-        name,
-        dtype ?? fail('ERR_MODEL_INVALID', `input ${JSON.stringify(name)} must have a type. Received: none.`),
-        shape,
-      ),
-    );
-  }
-  for (const [name, initial] of model.initializers) {
-    if (values.has(name))
-      fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
-    values.set(name, isParameter(name) ? g.parameter(name, initial) : g.constantTensor(initial, name));
-  }
+  const values = givenValues(g, model, isParameter);
   const declared = new Map([...model.values, ...model.outputs].map((spec) => [spec.name, spec]));
   for (const node of sortNodes(inlineFunctions(model), values)) {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : (values.get(name) as Value)));
@@ -93,6 +78,25 @@ export function loadGraph(
     );
   }
   return { g, values, model };
+}
+
+/** What is there without a node: inputs, parameters, constants. */
+function givenValues(
+  g: GraphBuilder,
+  { inputs, initializers }: Model,
+  isParameter: (name: string) => boolean,
+): Map<string, Value> {
+  const values = new Map<string, Value>();
+  for (const { name, dtype, shape } of inputs) {
+    if (!dtype) fail('ERR_MODEL_INVALID', `input ${JSON.stringify(name)} must have a type. Received: none.`);
+    values.set(name, g.input(name, dtype, shape));
+  }
+  for (const [name, initial] of initializers) {
+    if (values.has(name))
+      fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
+    values.set(name, isParameter(name) ? g.parameter(name, initial) : g.constantTensor(initial, name));
+  }
+  return values;
 }
 
 function tooMany({ op, name, outputs }: NodeSpec, given: number): never {
@@ -191,10 +195,12 @@ export function buildModel(g: GraphBuilder, options: BuildOptions = {}): Model {
       outputs: [name],
       attributes: {},
     }));
-  const constants = [...values].filter(
+  // in the order of making, which is that of a reader's expectation
+  const ordered = [...values].sort((a, b) => a.id - b.id);
+  const constants = ordered.filter(
     ({ constant, isParameter }) => constant && !(isParameter && parametersAsInputs),
   );
-  const parameters = [...values].filter(({ isParameter }) => isParameter && parametersAsInputs);
+  const parameters = ordered.filter(({ isParameter }) => isParameter && parametersAsInputs);
   const inputs = g.inputs.filter((value) => values.has(value) || keepInputs(value.name));
   return {
     name: g.name,

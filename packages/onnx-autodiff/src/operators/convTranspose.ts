@@ -15,7 +15,7 @@ import { biasGradient, checkBias, checkChannels, kernelOf, looseShape } from './
 import { kernelGradient } from './convKernel.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
-import { cut, refuse, sizeAlong } from './sizes.ts';
+import { refuse } from './sizes.ts';
 import {
   explicitPads,
   halves,
@@ -63,6 +63,9 @@ function adjointWindows(
   const steps = stepsOf(node, rank);
   const explicit = explicitPads(node, rank);
   const extra = listOf(node, 'output_padding', rank, 0, 0);
+  // room for another window, which no runtime computes
+  if (extra.some((amount, i) => amount >= (steps[i] as (typeof steps)[number]).stride))
+    misfit(node, `output_padding must be less than strides, not [${extra}]`);
   const shape = ints(node, 'output_shape') && listOf(node, 'output_shape', rank, 1, 1);
   const auto = text(node, 'auto_pad', 'NOTSET');
   return counts.map((count, i) => {
@@ -96,19 +99,12 @@ const convTransposeRule: Rule = ({ g, node, inputs, outputs: [y], dy, needs }) =
   });
   const group = int(node, 'group', 1);
   const image = (): Value => {
-    const dx = g.conv(dy, w, undefined, {
+    const attributes = {
       strides: windows.map(({ stride }) => stride),
       dilations: windows.map(({ dilation }) => dilation),
       pads: padList(windows.map(({ pads }) => pads ?? [0, 0])),
-      group,
-    });
-    // output_padding may make room for one more window
-    const extra = listOf(node, 'output_padding', windows.length, 0, 0);
-    const exact = windows.reduce((value: Value, { stride }, i) => {
-      const isMore = (extra[i] as number) >= stride;
-      return isMore ? cut(g, value, { axis: i + 2, start: 0 }, sizeAlong(g, x, i + 2)) : value;
-    }, dx);
-    return g.reshapeLike(exact, x);
+    };
+    return g.reshapeLike(g.conv(dy, w, undefined, { ...attributes, group }), x);
   };
   return [
     needs(0) ? image() : undefined,

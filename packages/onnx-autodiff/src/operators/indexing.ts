@@ -49,8 +49,10 @@ const inferGatherND: Infer = (call) => {
   const [{ dtype, shape }, { shape: indices }] = [input(call, 0), input(call, 1)];
   const width = indices?.at(-1);
   if (!shape || !indices || typeof width !== 'number') return [{ dtype, shape: undefined }];
-  const taken = int(call, 'batch_dims', 0) + width;
-  if (taken > shape.length) misfit(call, `an index must have at most ${shape.length} entries, not ${taken}`);
+  const batch = int(call, 'batch_dims', 0);
+  const taken = batch + width;
+  if (batch < 0 || taken > shape.length)
+    misfit(call, `an index must have at most ${shape.length} entries, not ${batch} + ${width}`);
   return [{ dtype, shape: [...indices.slice(0, -1), ...shape.slice(taken)] }];
 };
 
@@ -73,9 +75,10 @@ const gatherNDRule: Rule = ({ g, node, inputs, dy }) => {
   const width = g.knownShape(indices).at(-1);
   if (typeof width !== 'number')
     return refuse(node, 'the size of an index must be known. Received: a computed one');
-  const batch = int(node, 'batch_dims', 0);
+  // throws where the shape is not known, and nothing has been checked
+  const [batch, rank] = [int(node, 'batch_dims', 0), g.rank(x)];
   const rows = g.reshape(rowsOf(g, x, indices, batch, width), [-1]);
-  const [count, inner] = [sizeBetween(g, x, 0, batch + width), sizeBetween(g, x, batch + width, g.rank(x))];
+  const [count, inner] = [sizeBetween(g, x, 0, batch + width), sizeBetween(g, x, batch + width, rank)];
   return [g.reshapeLike(addRows(g, dy, rows, count, inner), x)];
 };
 

@@ -8,6 +8,7 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
+import { imageGradient } from './convImage.ts';
 import type { Margin } from './margins.ts';
 import { repeated } from './repeat.ts';
 import { embed, type Place, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
@@ -66,15 +67,30 @@ function turnedMargins(
   windows: readonly PoolWindow[],
   margins: readonly Margin[],
 ): readonly Margin[] {
-  return windows.map(({ kernel, stride, dilation }, i): Margin => {
+  return windows.map(({ kernel, stride }, i): Margin => {
     const before = (margins[i] as Margin)[0];
     const [size, count] = [x, dy].map((value) => g.knownShape(value)[i + 2]);
     const [whole, taken] = [
       typeof size === 'number' ? size : sizeAlong(g, x, i + 2),
       typeof count === 'number' ? count * stride : g.mul(sizeAlong(g, dy, i + 2), stride),
     ];
-    return [minus(g, dilation * (kernel - 1), before), minus(g, plus(g, whole, before), taken)];
+    return [minus(g, kernel - 1, before), minus(g, plus(g, whole, before), taken)];
   });
+}
+
+/**
+ * Taps apart: a transposed convolution of each channel with a kernel of equal weights. onnxruntime has poolings with
+ * distances for no set before 19, and moves zeros into them that it then finds too many.
+ */
+function fromConvolution(g: GraphBuilder, dy: Value, x: Value, windows: readonly PoolWindow[]): Value {
+  const taps = windows.map(({ kernel }) => kernel);
+  const share = g.scalar(1 / taps.reduce((a, b) => a * b, 1), dy.dtype);
+  const [channels, image] = [dy, x].map((value) => {
+    const sizes = windows.map((_, i) => sizeAlong(g, value, i + 2));
+    return g.reshape(value, shapeOfSizes(g, [-1, 1, ...sizes]));
+  }) as [Value, Value];
+  const kernel = g.expand(share, [1, 1, ...taps]);
+  return g.reshapeLike(imageGradient(g, channels, kernel, image, { windows, group: 1 }), x);
 }
 
 /** The adjoint of the mean of each window, zeros included. */
@@ -86,24 +102,19 @@ export function spreadMeans(
   margins: readonly Margin[],
 ): Value {
   const kernel_shape = windows.map(({ kernel }) => kernel);
-  if (windows.every(({ kernel, stride, dilation }) => kernel === stride && dilation === 1)) {
+  if (windows.some(({ dilation }) => dilation > 1)) return fromConvolution(g, dy, x, windows);
+  if (windows.every(({ kernel, stride }) => kernel === stride)) {
     const share = g.mul(dy, 1 / kernel_shape.reduce((a, b) => a * b, 1));
     const places = margins.map(([before], i): Place => ({ axis: i + 2, start: minus(g, 0, before) }));
     return embed(g, repeated(g, share, kernel_shape), x, places);
   }
   const apart = withGaps(g, dy, windows);
   const around = turnedMargins(g, dy, x, windows, margins);
-  const isSmall = around.every((pair, i) =>
-    pair.every((size) => typeof size === 'number' && size >= 0 && size < (kernel_shape[i] as number)),
-  );
-  const dilations = windows.map(({ dilation }) => dilation);
-  const isDense = dilations.every((dilation) => dilation === 1);
-  const attributes = { kernel_shape, count_include_pad: 1, ...(isDense ? {} : { dilations }) };
-  if (isSmall && isDense)
-    return g.reshapeLike(
-      g.averagePool(apart, { ...attributes, pads: padList(around as readonly [number, number][]) }),
-      x,
-    );
+  const attributes = { kernel_shape, count_include_pad: 1 };
+  if (around.every((pair) => pair.every((size) => typeof size === 'number' && size >= 0))) {
+    const pads = padList(around as readonly (readonly [number, number])[]);
+    return g.reshapeLike(g.averagePool(apart, { ...attributes, pads }), x);
+  }
   const sides = [0, 1].flatMap((side) => [0, 0, ...around.map((pair) => pair[side] as Size)]);
   return g.reshapeLike(g.averagePool(g.pad(apart, shapeOfSizes(g, sides)), attributes), x);
 }

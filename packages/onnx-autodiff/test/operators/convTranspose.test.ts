@@ -17,11 +17,6 @@ const check = ({ x, w, attributes = {}, dims }: Form, twice = true): Promise<voi
 const forms: Record<string, Form> = {
   '1-D': { x: [2, 2, 4], w: [2, 3, 3] },
   '1-D in steps, taps apart': { x: [1, 2, 3], w: [2, 2, 3], attributes: { strides: [2], dilations: [2] } },
-  '1-D, padded as far as the taps are apart': {
-    x: [1, 1, 4],
-    w: [1, 2, 2],
-    attributes: { strides: [1], dilations: [3], output_padding: [2] },
-  },
   '2-D with zeros': { x: [1, 2, 3, 4], w: [2, 2, 3, 3], attributes: { pads: [1, 0, 1, 2] } },
   '2-D in steps': {
     x: [1, 2, 3, 3],
@@ -66,7 +61,7 @@ const open = (form: Form): Form => ({
 describe.each(Object.entries(forms))('ConvTranspose, %s', (name, form) => {
   test('has the gradients of its formula', () => check(form));
   test('with a symbolic batch', () => check({ ...form, dims: ['batch', ...form.x.slice(1)] }));
-  test.skipIf(name.startsWith('output_shape'))('with a symbolic image', () => check(open(form)));
+  if (!name.startsWith('output_shape')) test('with a symbolic image', () => check(open(form)));
   test('has the shape that onnxruntime gives it', async () => {
     const { x, w, attributes = {} } = form;
     const inputs = { x: counted(...x), w: counted(...w) };
@@ -92,9 +87,7 @@ test('ConvTranspose of any shape, steps, distances, zeros and groups', async () 
       group: fc.integer({ min: 1, max: 2 }),
     })
     .map(({ kernel, strides, dilations, size, extra, cut, channels: [own, other], group }): Form => {
-      const output_padding = extra.map((amount, i) =>
-        Math.min(amount, Math.max(strides[i] as number, dilations[i] as number) - 1),
-      );
+      const output_padding = extra.map((amount, i) => Math.min(amount, (strides[i] as number) - 1));
       // at most what there is
       const pads = cut.map((amount, i) =>
         Math.min(amount, ((kernel[i] as number) - 1) * (dilations[i] as number)),
@@ -120,6 +113,7 @@ describe('calls of ConvTranspose that make no sense are refused', () => {
     ['channels that differ', [1, 3, 8, 8], [2, 4, 3, 3]],
     ['a group that does not divide', [1, 3, 8, 8], [3, 2, 3, 3], { group: 2 }],
     ['axes that differ', [1, 3, 8, 8], [3, 4, 3]],
+    ['output_padding as wide as a step', [1, 3, 8, 8], [3, 4, 3, 3], { output_padding: [1, 0] }],
     ['output_padding of another length', [1, 3, 8, 8], [3, 4, 3, 3], { output_padding: [1] }],
     ['output_shape larger than there is', [1, 3, 8, 8], [3, 4, 3, 3], { output_shape: [12, 10] }],
     ['more cut off than there is', [1, 3, 1, 1], [3, 4, 3, 3], { pads: [2, 2, 2, 2] }],
