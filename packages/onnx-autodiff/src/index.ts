@@ -22,7 +22,7 @@ export {
   loadGraph,
 } from './graph/load.ts';
 export { type AttributeValues, float, int, ints, type Node, text, type Value } from './graph/value.ts';
-export { type HessianModel, hessianVectorProduct } from './hessian.ts';
+export { type HessianModel, hessianVectorProduct, multiplyHessian } from './hessian.ts';
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,

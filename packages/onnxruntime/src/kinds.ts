@@ -1,6 +1,6 @@
 /** The graphs of a session besides that of its training step, each made when it is first needed. */
 
-import { backward, type Value } from '@vradam/onnx-autodiff';
+import { multiplyHessian, type Value } from '@vradam/onnx-autodiff';
 import { type Executable, openExecutable } from './executable.ts';
 import { type GraphPlan, gradientsOf, type PlannedGraph, planGraph } from './graphs.ts';
 import type { Runtime } from './runtime.ts';
@@ -12,19 +12,20 @@ export type Kind = 'eval' | 'run' | 'gradients' | 'hessian';
 /** Input for the vector that a Hessian is multiplied with. */
 export const vectorName = (name: string): string => `vradam.vector/${name}`;
 
-/** Products of the Hessian with a vector: the gradient of `sum g v`. */
-function hessianOutputs(graph: PlannedGraph, weights: Set<string>): Map<string, Value> {
-  const { g, parameters } = graph;
-  const terms = [...gradientsOf(graph)].map(([name, gradient]) => {
-    const vector = g.input(vectorName(name), 'float32', parameters.get(name)?.shape);
-    weights.add(vector.name);
-    return g.reduceSum(g.mul(gradient, vector));
+/** Products of the Hessian of the loss with a vector that comes in. */
+function hessianOutputs(
+  { g, parameters, lossValue }: PlannedGraph,
+  weights: Set<string>,
+): Map<string, Value> {
+  const names = [...parameters.keys()];
+  const products = multiplyHessian(g, lossValue, [...parameters.values()], (i) => {
+    const name = names[i] as string;
+    weights.add(vectorName(name));
+    return g.input(vectorName(name), 'float32', parameters.get(name)?.shape);
   });
-  const products = backward(g, g.sum(terms), [...parameters.values()]);
   const outputs = new Map<string, Value>();
-  [...parameters.keys()].forEach((name, i) => {
-    const product = products[i];
-    if (product) outputs.set(gradientName(name), product);
+  products.forEach((product, i) => {
+    if (product) outputs.set(gradientName(names[i] as string), product);
   });
   return outputs;
 }

@@ -265,6 +265,7 @@ export class GraphUpdate implements Update {
   #accept({ graph, books }: { graph: SteppingGraph; books: NextStep }, results: OrtTensors): StepOutcome {
     for (const output of graph.moving) {
       const input = output.slice('vradam.next/'.length);
+      this.tensors.get(input)?.dispose();
       this.tensors.set(input, results[output] as OrtTensor);
     }
     this.#state = books.state;
