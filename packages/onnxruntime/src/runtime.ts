@@ -148,7 +148,7 @@ export async function openModel(
   return {
     createMs: performance.now() - begin,
     run: (feeds) =>
-      (session.run as any)(feeds as never, {}).then(
+      session.run(feeds as never).then(
         (results) => results as OrtTensors,
         (cause) => fail('ERR_RUNTIME', `onnxruntime failed: ${(cause as Error).message}`, cause),
       ),

@@ -40,10 +40,12 @@ const atom = /^(?:[A-Za-z_][\w.]*|\{[^{}]*\})$/;
 
 /** True for what {@link format} writes: files of this package hold such texts. */
 function isCanonical(text: string): boolean {
-  const isTerm = ([first = '', ...rest]: string[]): boolean =>
-    (atom.test(first) || /^-?[1-9]\d*$/.test(first)) && rest.every((factor) => atom.test(factor));
-  const terms = split(text, ' + ').map((term) => split(term, '*'));
-  return terms.every(isTerm) && format(parse(text)) === text;
+  const isTerm = (term: string): boolean => {
+    const factors = split(term, '*');
+    const names = /^-?[1-9]\d*$/.test(factors[0] ?? '') ? factors.slice(1) : factors;
+    return names.every((name, i) => atom.test(name) && (i === 0 || (names[i - 1] as string) <= name));
+  };
+  return split(text, ' + ').every(isTerm) && format(parse(text)) === text;
 }
 
 /** Splits at a separator outside braces. */

@@ -25,6 +25,8 @@ interface Equation {
 type Applied = Pick<Call, 'op' | 'inputs' | 'attributes'>;
 
 const alphabet = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+/** Operands that can be differentiated by: each gradient names all others. */
+const mostOperands = 64;
 const term = /^[A-Za-z]*(\.\.\.)?[A-Za-z]*$/;
 const isWide = (side: string): boolean => side.includes('...');
 const count = (letters: readonly string[], letter: string): number =>
@@ -185,6 +187,11 @@ const einsumRule: Rule = (backward) => {
     for (const x of inputs) g.rank(x);
     return [];
   }
+  if (inputs.length > mostOperands)
+    fail(
+      'ERR_LIMIT',
+      `Einsum can be differentiated with at most ${mostOperands} operands. Received: ${inputs.length}.`,
+    );
   return inputs.map((_, i) => (needs(i) ? byOperand(backward, equation, i) : undefined));
 };
 

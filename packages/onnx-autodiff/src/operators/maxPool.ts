@@ -15,15 +15,12 @@ import { repeated } from './repeat.ts';
 import { embed } from './sizes.ts';
 import { along, countUp, type PoolWindow } from './spread.ts';
 
-/** Longer axes than this are not ranked: their positions would be constants in the model. */
-const longest = 65536;
-
 /** True for windows side by side, each whole. */
 const areTiles = (windows: readonly PoolWindow[]): boolean =>
   windows.every(({ size, kernel, stride, dilation, pads, count }) => {
     const isPlain = kernel === stride && dilation === 1 && pads?.[0] === 0 && pads[1] === 0;
     const isNumber = typeof size === 'number' && typeof count === 'number';
-    return isPlain && isNumber && count * kernel <= size && size <= longest;
+    return isPlain && isNumber && count * kernel <= size;
   });
 
 /** Ranks by position in a window: the first element has the highest one, the last one 1. */

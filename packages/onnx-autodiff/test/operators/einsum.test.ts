@@ -314,3 +314,13 @@ test('refuses more axes than there are letters', () => {
     expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }),
   );
 });
+
+test('refuses to differentiate by more operands than anyone has', () => {
+  const g = new GraphBuilder();
+  const values = Array.from({ length: 65 }, (_, i) => g.input(`x${i}`, 'float32', [2]));
+  const y = g.op('Einsum', values, { equation: `${values.map(() => 'i').join()}->` });
+  expect(() => backward(g, y, values)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }));
+  const some = values.slice(0, 64);
+  const z = g.op('Einsum', some, { equation: `${some.map(() => 'i').join()}->` });
+  expect(backward(g, z, some).every((gradient) => gradient?.shape?.[0] === 2)).toBe(true);
+});
