@@ -127,7 +127,7 @@ describe('versions', () => {
       ...manifest.devDependencies,
     };
     const loose = Object.entries(pinned).filter(
-      ([name, range]) => !byName.has(name) && !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(range),
+      ([name, range]) => !byName.has(name) && !/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(range),
     );
     expect(loose).toEqual([]);
   });

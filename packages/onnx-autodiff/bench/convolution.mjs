@@ -9,6 +9,8 @@ import { imageGradient } from '../dist/operators/convImage.js';
 import { kernelGradient } from '../dist/operators/convKernel.js';
 import { known } from '../dist/operators/correlation.js';
 import { maxPoolGradient } from '../dist/operators/maxPool.js';
+import { repeated } from '../dist/operators/repeat.js';
+import { spreadMeans } from '../dist/operators/spread.js';
 import { windowsOf } from '../dist/operators/windows.js';
 
 const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 };
@@ -64,7 +66,7 @@ const convolutions = `
   64 8 8 32 3 1 1 1,     64 8 16 16 3 1 1 1,    64 16 16 32 3 1 1 1,    64 16 16 8 3 1 1 1,     64 16 32 16 3 1 1 1
   64 32 16 16 3 1 1 1,   64 32 32 16 3 1 1 1,   64 32 64 8 3 1 1 1,     32 64 64 32 3 1 1 1,    64 64 64 8 3 1 1 1
   64 64 128 8 3 1 1 1,   32 128 128 16 3 1 1 1, 32 256 256 8 3 1 1 1,   8 64 64 56 3 1 1 1,     64 1 6 28 5 1 2 1
-  64 6 16 14 5 1 2 1,    64 16 32 14 5 1 2 1,   32 3 32 32 5 1 2 1,     4 3 64 112 7 2 3 1,     32 16 32 32 3 2 1 1
+  64 6 16 14 5 1 0 1,    64 16 32 14 5 1 2 1,   32 3 32 32 5 1 2 1,     4 3 64 112 7 2 3 1,     32 16 32 32 3 2 1 1
   32 64 128 16 3 2 1 1,  32 64 128 16 1 2 0 1,  32 64 64 32 1 1 0 1,    32 16 96 16 1 1 0 1,    32 256 256 8 1 1 0 1
   16 512 128 7 1 1 0 1,  32 64 128 16 2 2 0 1,  8 3 192 64 8 8 0 1,     32 64 10 4 4 1 0 1,     32 32 32 32 3 1 1 32
   32 64 64 32 3 2 1 64,  32 64 128 16 3 1 1 64, 32 64 64 16 3 1 1 8`
@@ -102,7 +104,9 @@ for (const which of ['kernel', 'image']) {
     const times = await measure(forms, feeds, (g, { x, w, dy }, form) => {
       const { node } = g.conv(x, w, undefined, attributes);
       const correlation = { windows: windowsOf(node, [size, size], [k, k]), group };
-      chosen = isKernel ? kernelForm(known(correlation, shape)) : imageForm(shape, group);
+      chosen = isKernel
+        ? kernelForm(known(correlation, shape))
+        : imageForm(shape, group, { dx: size ** 2, dy: count ** 2 });
       return [
         isKernel
           ? kernelGradient(g, x, dy, w, correlation, form)
@@ -131,6 +135,52 @@ for (const [batch, channels, size] of [
     return [y, maxPoolGradient(backward, windowsOf(y.node, [size, size], [2, 2]), form)];
   });
   print(`${batch}, ${channels}, ${size}`, times, 'ranks');
+}
+
+console.log('\nAveragePool 3 x 3, gradient, and elements repeated 2 x 2: chosen form / fastest form, CPU ms');
+for (const [batch, channels, size, s] of [
+  [64, 64, 32, 1],
+  [64, 64, 32, 2],
+  [64, 256, 8, 2],
+]) {
+  const feeds = {
+    x: random([batch, channels, size, size]),
+    dy: random([batch, channels, size / s, size / s]),
+  };
+  const attributes = { kernel_shape: [3, 3], strides: [s, s], pads: [1, 1, 1, 1] };
+  const times = await measure(['means', 'transposed convolution'], feeds, (g, { x, dy }, form) => {
+    const windows = windowsOf(g.averagePool(x, attributes).node, [size, size], [3, 3]);
+    if (form === 'means')
+      return [
+        spreadMeans(
+          g,
+          dy,
+          x,
+          windows,
+          windows.map(({ pads }) => pads),
+        ),
+      ];
+    const weight = g.expand(g.scalar(1 / 9), [channels, 1, 3, 3]);
+    return [imageGradient(g, dy, weight, x, { windows, group: channels }, 'transposed')];
+  });
+  print(`AveragePool ${batch}, ${channels}, ${size}, s${s}`, times, 'means');
+}
+for (const [batch, channels, size] of [
+  [64, 64, 16],
+  [64, 256, 4],
+]) {
+  const feeds = { x: random([batch, channels, size, size]) };
+  const times = await measure(['Resize', 'Expand', 'Tile'], feeds, (g, { x }, form) => {
+    if (form === 'Resize') return [repeated(g, x, [2, 2])];
+    const apart = g.reshape(x, [batch * channels, size, 1, size, 1]);
+    const repeats = g.ints([1, 1, 2, 1, 2]);
+    const wide =
+      form === 'Tile'
+        ? g.op('Tile', [apart, repeats])
+        : g.expand(apart, [batch * channels, size, 2, size, 2]);
+    return [g.reshape(wide, [batch, channels, 2 * size, 2 * size])];
+  });
+  print(`repeat ${batch}, ${channels}, ${size}`, times, 'Resize');
 }
 
 const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;

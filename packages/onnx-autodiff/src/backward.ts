@@ -4,7 +4,7 @@ import { fail } from './errors.ts';
 import type { GraphBuilder } from './graph/builder.ts';
 import type { Node, Value } from './graph/value.ts';
 import { isFloat } from './model/tensors.ts';
-import { findOperator } from './operators/index.ts';
+import { findOperator } from './operators/table.ts';
 
 /** Values that depend on `roots`, these included. */
 function dependents(g: GraphBuilder, roots: readonly Value[], until: number): Set<Value> {

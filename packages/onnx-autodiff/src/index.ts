@@ -56,5 +56,5 @@ export type {
 } from './model/model.ts';
 export { isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
 export { batchNormalize } from './operators/batchNormalization.ts';
-export { operators } from './operators/index.ts';
 export type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operators/operator.ts';
+export { operators } from './operators/table.ts';

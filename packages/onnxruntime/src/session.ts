@@ -1,4 +1,4 @@
-/** Training on onnxruntime. */
+/** Training on onnxruntime. Over 300 lines, half of which say what the calls of one class do. */
 
 import { buildModel, encodeModel, type Model, type Tensor } from '@vradam/onnx-autodiff';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';

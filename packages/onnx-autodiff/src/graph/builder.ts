@@ -3,7 +3,7 @@
  *
  * Operands are values of this graph or plain numbers, which become scalars of the other operand's type. Shapes are
  * inferred at once and mistakes are thrown where they are made. Methods are named after ONNX's operators and
- * mean what these mean.
+ * mean what these mean. Over 300 lines, as a vocabulary is read in one place: a line of meaning for a line of code.
  */
 
 import { fail } from '../errors.ts';

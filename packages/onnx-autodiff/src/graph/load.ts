@@ -2,8 +2,8 @@
 
 import { fail } from '../errors.ts';
 import type { Model, NodeSpec, Tensor, ValueSpec } from '../model/model.ts';
-import { findOperator } from '../operators/index.ts';
 import type { OperatorTable } from '../operators/operator.ts';
+import { findOperator } from '../operators/table.ts';
 import { GraphBuilder } from './builder.ts';
 import { inlineFunctions } from './inline.ts';
 import { sortNodes } from './sort.ts';

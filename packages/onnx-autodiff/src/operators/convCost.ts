@@ -15,22 +15,28 @@ export type ImageForm = 'turned' | 'transposed';
 /** Forms of the gradient by the kernel. */
 export type KernelForm = 'conv' | 'columns' | 'taps' | 'products' | 'patches' | 'shifts' | 'joined shifts';
 
-/**
- * A convolution with turned kernels copies dy once for each tap, a transposed one adds up as many copies of dx, which
- * takes about twice as long; large matrices make up for a little.
- *
- * @param w - shape of the kernel: outputs, channels of a group, taps by axis.
- */
-export function imageForm(w: readonly number[], group: number): ImageForm {
-  const [outputs, channels] = w as [number, number];
-  const perGroup = outputs / group;
-  const isPoint = total(w.slice(2)) === 1;
-  const isSmall = perGroup > 2 * channels || (perGroup === 2 * channels && channels < 64);
-  return isSmall && !isPoint ? 'transposed' : 'turned';
-}
-
 /** Cost of a multiplication in a product of matrices. */
 const multiplication = 1 / 20;
+/**
+ * A convolution with turned kernels copies dy for each tap and computes an element of dx in each place; a transposed
+ * one computes in the places of dy only, but adds up what it computes for each tap, which takes longer than a copy.
+ *
+ * @param w - shape of the kernel: outputs, channels of a group, taps by axis.
+ * @param places - elements of a channel of dx and of dy; what is unknown may be 1, if both are about equal.
+ */
+export function imageForm(
+  w: readonly number[],
+  group: number,
+  places: { readonly dx: number; readonly dy: number } = { dx: 1, dy: 1 },
+): ImageForm {
+  const [outputs, channels] = [(w[0] as number) / group, w[1] as number];
+  const taps = total(w.slice(2));
+  const copies = taps > 1 ? outputs : 0;
+  const turned = (copies + (outputs * channels) / 21) * places.dx;
+  const transposed = (1.75 * channels + outputs * channels * multiplication) * places.dy;
+  return turned <= transposed ? 'turned' : 'transposed';
+}
+
 /** Cost of starting to copy a row of an image. */
 const row = 20;
 /** Columns that the kernels of a product of matrices compute together, needed or not. */

@@ -59,6 +59,12 @@ function restOf({ size, kernel, dilation, stride, pads, count }: Window): number
   return size + pads[0] + pads[1] - (count - 1) * stride - reach;
 }
 
+/** Elements of a channel of the image and of the result, if they are known. */
+function placesOf(windows: readonly Window[]): { dx: number; dy: number } | undefined {
+  const [sizes, counts] = [windows.map(({ size }) => size), windows.map(({ count }) => count ?? '')];
+  return isStatic(sizes) && isStatic(counts) ? { dx: total(sizes), dy: total(counts) } : undefined;
+}
+
 /**
  * The gradient of a convolution by its image.
  *
@@ -75,7 +81,7 @@ export function imageGradient(
 ): Value {
   const dilations = windows.map(({ dilation }) => dilation);
   const pads = turnedPads(windows);
-  if (pads && isStatic(w.shape) && (form ?? imageForm(w.shape, group)) === 'turned') {
+  if (pads && isStatic(w.shape) && (form ?? imageForm(w.shape, group, placesOf(windows))) === 'turned') {
     const dx = g.conv(dy, turned(g, w, group), undefined, { pads: padList(pads), dilations, group });
     return g.reshapeLike(dx, x);
   }

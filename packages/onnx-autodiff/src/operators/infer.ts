@@ -26,10 +26,6 @@ export const sameAsInput: Infer = (call) => {
   return [{ dtype, shape }];
 };
 
-/** Every output asked for is like the first input. */
-export const allLikeInput: Infer = (call) =>
-  Array.from({ length: call.outputCount }, () => sameAsInput(call)[0] as TypeInfo);
-
 /** Size of an axis along which two meet. */
 function broadcastDim(call: Call, a: Dim, b: Dim): Dim {
   if (a === b || b === 1) return a;

@@ -67,7 +67,7 @@ function countOf({ g, node, inputs, outputs: [y] }: Backward): Value {
 }
 
 /** Moves the attribute `axes` of older operator sets to an input. */
-export const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
+const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
   const axes = ints(call, 'axes');
   if (!axes) return call;
   const { axes: _, ...attributes } = call.attributes;

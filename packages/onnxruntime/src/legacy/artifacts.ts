@@ -37,6 +37,14 @@ export interface TrainingArtifactsOptions {
   readonly trainable?: Trainable;
   /** Adds the model's own outputs to both models, behind the loss. Default false. */
   readonly keepOutputs?: boolean;
+  /**
+   * Adds every trained parameter to both models as an output `NAME.value`, for `runEvalStep` to read. Default false.
+   *
+   * The other way, `getContiguousParameters`, is a matter of luck: in 1.19.2 it frees memory that it does not own,
+   * throws for some models and hangs later for others. So does `loadParametersBuffer`. With this option name what a
+   * training step is to give, `runTrainStep(feeds, ['loss'])`, or it gives all parameters.
+   */
+  readonly parameterOutputs?: boolean;
   /** Operators of your own, by `domain.name`. */
   readonly operators?: OperatorTable;
 }
@@ -81,7 +89,7 @@ interface Source {
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** Gradient by each of them. */
   readonly gradients: ReadonlyMap<string, Value>;
-  /** Outputs of both models: the loss, then those kept. */
+  /** Outputs of both models: the loss, those kept, parameters. */
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
@@ -123,7 +131,7 @@ function checkGraph({ planned: { g, buffers, masks }, parameters }: Source): voi
 
 /** Differentiates, and checks that the runtime will take the result. */
 function differentiate(model: Model, options: TrainingArtifactsOptions): Source {
-  const { loss, keepOutputs = false, operators = {} } = options;
+  const { loss, keepOutputs = false, parameterOutputs = false, operators = {} } = options;
   const trainable = new Set(choose(options.trainable, model));
   const planned = planGraph({ model, loss, trainable, batchNorm: 'as-exported', operators }, 'train');
   const { g, lossValue } = planned;
@@ -132,15 +140,22 @@ function differentiate(model: Model, options: TrainingArtifactsOptions): Source 
   const parameters = [...gradients.keys()].map(
     (name) => [name, model.initializers.get(name) as Tensor] as const,
   );
-  // the loss first: runEvalStep of 1.19 gives its results the names of the training model's outputs
-  const outputs = new Map([[lossName, lossValue], ...(keepOutputs ? g.outputs : [])]);
+  const values = [...gradients.keys()].map((name) => [`${name}.value`, planned.parameters.get(name) as Value] as const);
+  const outputs = new Map([
+    [lossName, lossValue],
+    ...(keepOutputs ? g.outputs : []),
+    ...(parameterOutputs ? values : []),
+  ]);
   const source = { planned, parameters: new Map(parameters), gradients, outputs };
   checkGraph(source);
   checkNames(source);
   return source;
 }
 
-/** A model whose parameters are inputs, always in the same order: the session hands them over by place. */
+/**
+ * A model whose parameters are inputs. They and the outputs come in the same order in both models: the session hands
+ * parameters over by place, and `runEvalStep` of 1.19 finds its outputs by their place in the training model.
+ */
 function toModel({ planned: { g, model }, parameters }: Source, outputs: ReadonlyMap<string, Value>): Model {
   const built = buildModel(g, { outputs, like: model });
   const inputs = [...parameters].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));

@@ -4,6 +4,8 @@
  *
  * Every run makes new tensors and the old ones are released: in Node, writing over an input would need to know that no
  * other node still reads it, and on WebGPU a buffer cannot be read and written in one pass.
+ *
+ * Over 300 lines: tracing, running and keeping the books of one step share its state.
  */
 
 import {
