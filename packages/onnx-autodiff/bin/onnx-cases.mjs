@@ -110,7 +110,7 @@ function worstDifference(computed, expected, name) {
 
 /** Opens one of onnxruntime's engines: `(bytes, feeds) => outputs`. */
 async function openEngine(name) {
-  const ort = await import(name === 'web' ? 'onnxruntime-web' : 'onnxruntime-node');
+  const ort = await (name === 'web' ? import('onnxruntime-web') : import('onnxruntime-node'));
   if (name === 'web') ort.env.wasm.numThreads = 1;
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 };
   return async (bytes, feeds) => {

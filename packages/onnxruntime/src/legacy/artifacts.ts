@@ -140,7 +140,9 @@ function differentiate(model: Model, options: TrainingArtifactsOptions): Source 
   const parameters = [...gradients.keys()].map(
     (name) => [name, model.initializers.get(name) as Tensor] as const,
   );
-  const values = [...gradients.keys()].map((name) => [`${name}.value`, planned.parameters.get(name) as Value] as const);
+  const values = [...gradients.keys()].map(
+    (name) => [`${name}.value`, planned.parameters.get(name) as Value] as const,
+  );
   const outputs = new Map([
     [lossName, lossValue],
     ...(keepOutputs ? g.outputs : []),
