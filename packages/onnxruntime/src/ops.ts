@@ -25,8 +25,7 @@ function scalarOps(g: GraphBuilder, lift: Lift): ScalarOps<Value> {
     div: (a, b) => g.div(a, b),
     min: (a, b) => g.min(a, b),
     sqrt: (a) => g.sqrt(a),
-    // onnxruntime has no Sum on WebGPU: every term would be waited for and copied to the CPU
-    sum: (terms) => terms.reduce((sum, term) => g.add(sum, term)),
+    sum: (terms) => g.sum(terms),
   };
 }
 

@@ -20,8 +20,6 @@ export interface LegacySession {
   runEvalStep(feeds: OrtTensors): Promise<OrtTensors>;
   runOptimizerStep(): Promise<void>;
   lazyResetGrad(): Promise<void>;
-  getContiguousParameters(trainableOnly: boolean): Promise<OrtTensor>;
-  loadParametersBuffer(bytes: Uint8Array, trainableOnly: boolean): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -81,4 +79,14 @@ export async function trainLegacy(
     await session.lazyResetGrad();
   }
   return losses;
+}
+
+/** Parameters in one array, from artifacts with `parameterOutputs`. */
+export async function readLegacy(
+  session: LegacySession,
+  { parameters }: TrainingArtifacts,
+  feeds: Feeds,
+): Promise<number[]> {
+  const results = await session.runEvalStep(toLegacy(feeds));
+  return parameters.flatMap(({ name }) => Array.from(results[`${name}.value`]?.data as Float32Array));
 }

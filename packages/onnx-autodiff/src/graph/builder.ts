@@ -119,9 +119,8 @@ export class GraphBuilder extends Graph {
   min = (a: Operand, b: Operand): Value => this.#binary('Min', a, b);
   /** The larger one. */
   max = (a: Operand, b: Operand): Value => this.#binary('Max', a, b);
-  /** Sum of one or more values. */
-  sum = (terms: readonly Value[]): Value =>
-    terms.length === 2 ? this.add(terms[0] as Value, terms[1] as Value) : this.op('Sum', terms);
+  /** Sum of one or more values; of Adds, as not every execution provider has a kernel for Sum. */
+  sum = (terms: readonly Value[]): Value => terms.reduce((sum, term) => this.add(sum, term));
 
   /** `-x`. */
   neg = (x: Value): Value => this.op('Neg', [x]);

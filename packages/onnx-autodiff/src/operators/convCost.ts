@@ -2,8 +2,8 @@
  * Which of several right forms of a convolution's gradients is the fastest, from sizes alone.
  *
  * The rule is a model of onnxruntime's CPU kernels on one thread, fitted to `bench/convolution.mjs`: its choices take
- * 2 % longer than the fastest form on average over the shapes there. Costs are in copied elements (about 0.4 ns), for
- * one image.
+ * 1 to 3 % longer than the fastest form on average over the shapes there. Costs are in copied elements (about 0.4 ns),
+ * for one image.
  */
 
 import type { KnownCorrelation, KnownWindow } from './correlation.ts';
@@ -17,6 +17,7 @@ export type KernelForm = 'conv' | 'columns' | 'taps' | 'products' | 'patches' | 
 
 /** Cost of a multiplication in a product of matrices. */
 const multiplication = 1 / 20;
+
 /**
  * A convolution with turned kernels copies dy for each tap and computes an element of dx in each place; a transposed
  * one computes in the places of dy only, but adds up what it computes for each tap, which takes longer than a copy.

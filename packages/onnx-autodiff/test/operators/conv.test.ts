@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backward, buildModel, type Dim, GraphBuilder, type Value } from '../../src/index.ts';
-import { type ImageForm, type KernelForm, kernelForm } from '../../src/operators/convCost.ts';
+import { type ImageForm, imageForm, type KernelForm, kernelForm } from '../../src/operators/convCost.ts';
 import { imageGradient } from '../../src/operators/convImage.ts';
 import { kernelGradient } from '../../src/operators/convKernel.ts';
 import { known } from '../../src/operators/correlation.ts';
@@ -65,6 +65,17 @@ describe.each(Object.entries(forms))('Conv, %s', (_, form) => {
   test('has the gradients of its formula', () => check(form));
   test('with a symbolic batch', () => check({ ...form, dims: ['batch', ...form.x.slice(1)] }));
   test('with a symbolic image', () => check(open(form)));
+});
+
+test('Conv with a kernel of which no size is known', async () => {
+  for (const dims of [{ w: ['m', 'c', 'k', 'l'] }, { w: ['m', 2, 'k', 2], x: ['n', 2, 'h', 'w'] }]) {
+    await checkGradients({
+      inputs: { x: [1, 2, 5, 4], w: [2, 2, 3, 2] },
+      dims,
+      dtype: 'float32',
+      build: (g, { x, w }) => g.op('Conv', [x, w], { strides: [2, 1], pads: [1, 0, 0, 1] }),
+    });
+  }
 });
 
 test('Conv of any shape, steps, distances, zeros and groups', async () => {
@@ -170,6 +181,14 @@ describe('the cost rule', () => {
     expect(chosen(32, 32, 32, { group: 32 })).toBe('products');
     expect(chosen(64, 64, 16, { group: 8 })).toBe('columns');
     expect(chosen(3, 192, 64, { k: 8, s: 8 })).toBe('patches');
+  });
+
+  test('turns kernels unless that copies or computes much more', () => {
+    expect(imageForm([8, 8, 3, 3], 1)).toBe('turned');
+    expect(imageForm([64, 3, 3, 3], 1)).toBe('transposed');
+    expect(imageForm([96, 16, 1, 1], 1)).toBe('turned');
+    expect(imageForm([32, 1, 3, 3], 32)).toBe('turned');
+    expect(imageForm([10, 64, 4, 4], 1, { dx: 16, dy: 1 })).toBe('transposed');
   });
 
   test('takes a convolution where there would be too many nodes', () => {

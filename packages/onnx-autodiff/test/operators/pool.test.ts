@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backward, buildModel, type Dim, GraphBuilder, sizeOf, type Value } from '../../src/index.ts';
+import {
+  backward,
+  buildModel,
+  type Dim,
+  GraphBuilder,
+  type PoolAttributes,
+  sizeOf,
+  type Value,
+} from '../../src/index.ts';
 import { checkGradients, openRandom } from '../checkGradients.ts';
 import { checkShapes, counted } from '../checkShapes.ts';
 import { type HostTensor, runModel } from '../runtime.ts';
@@ -160,6 +168,17 @@ describe('a tie goes to the first element', () => {
   test('of the whole image', async () => {
     expect(await gradientAt('GlobalMaxPool', [1, 2, 3], [1, 5, 5, 4, 4, 4], {})).toEqual([0, 1, 0, 2, 0, 0]);
   });
+});
+
+test('MaxPool of windows side by side needs no Indices, of others it does', () => {
+  const indices = (attributes: PoolAttributes): boolean => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', ['batch', 2, 6, 6]);
+    backward(g, g.reduceSum(g.maxPool(x, attributes)), [x]);
+    return g.nodes.some(({ op, outputs }) => op === 'MaxPool' && outputs.length > 1);
+  };
+  expect(indices({ kernel_shape: [2, 2], strides: [2, 2] })).toBe(false);
+  expect(indices({ kernel_shape: [3, 3], strides: [2, 2] })).toBe(true);
 });
 
 test('indices counted by columns lead to the same elements', async () => {

@@ -116,6 +116,15 @@ describe('Resize', () => {
     );
   });
 
+  test('that repeats elements sums neighbours, which needs no matrix', () => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', ['batch', 3, 'h', 'w']);
+    const y = resized(g, x, { x: [], scales: [1, 1, 2, 2], attributes: nearest });
+    const [dx] = backward(g, g.reduceSum(y), [x]);
+    expect(dx?.shape).toEqual(x.shape);
+    expect(g.nodes.map(({ op }) => op)).not.toContain('MatMul');
+  });
+
   test.each<Attributes>([
     { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize' },
     { mode: 'linear', keep_aspect_ratio_policy: 'not_larger' },

@@ -40,9 +40,9 @@ export interface TrainingArtifactsOptions {
   /**
    * Adds every trained parameter to both models as an output `NAME.value`, for `runEvalStep` to read. Default false.
    *
-   * The other way, `getContiguousParameters`, is a matter of luck: in 1.19.2 it frees memory that it does not own,
-   * throws for some models and hangs later for others. So does `loadParametersBuffer`. With this option name what a
-   * training step is to give, `runTrainStep(feeds, ['loss'])`, or it gives all parameters.
+   * The other way, `getContiguousParameters`, is a matter of luck: 1.19.2 frees memory on its stack there, which throws
+   * for some models and makes others fail or hang later; `loadParametersBuffer` does the same. The price is that
+   * `runTrainStep` copies the parameters out too, as 1.19.2 gives all outputs or fails.
    */
   readonly parameterOutputs?: boolean;
   /** Operators of your own, by `domain.name`. */
