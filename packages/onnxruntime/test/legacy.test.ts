@@ -82,7 +82,6 @@ async function expectAlike(problem: Problem, optimizer: OptimizerSpec, share: nu
   const first = 39 % problem.batches.length; // of the same batch as the last
   expect(losses.at(-1)).toBeLessThan(losses[first] as number);
   expect(Math.min(...reference.rates)).toBeLessThanOrEqual(learningRate * share);
-  process.stdout.write('DIFF ' + [farthest(losses, reference.losses), farthest(parameters, joined(artifacts, reference.parameters)), Math.min(...reference.rates), losses[0], losses.at(-1)].join(' ') + '\n');
   expect(farthest(losses, reference.losses)).toBeLessThan(1e-5);
   expect(farthest(parameters, joined(artifacts, reference.parameters))).toBeLessThan(1e-4);
 }

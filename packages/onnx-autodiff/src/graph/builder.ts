@@ -11,6 +11,7 @@ import { isStatic, sameShape } from '../model/dims.ts';
 import type { DataType, Shape, Tensor } from '../model/model.ts';
 import { tensor } from '../model/tensors.ts';
 import { Graph } from './graph.ts';
+import { joinTerms } from './simplifyArithmetic.ts';
 import { type AttributeValues, toAttributes, type Value } from './value.ts';
 
 /** A value, or a number that becomes a scalar of the other operand's type. */
@@ -120,7 +121,7 @@ export class GraphBuilder extends Graph {
   /** The larger one. */
   max = (a: Operand, b: Operand): Value => this.#binary('Max', a, b);
   /** Sum of one or more values; of Adds, as not every execution provider has a kernel for Sum. */
-  sum = (terms: readonly Value[]): Value => terms.reduce((sum, term) => this.add(sum, term));
+  sum = (terms: readonly Value[]): Value => joinTerms(this, terms).reduce((sum, term) => this.add(sum, term));
 
   /** `-x`. */
   neg = (x: Value): Value => this.op('Neg', [x]);

@@ -177,6 +177,13 @@ function joined(g: GraphBuilder, terms: readonly Value[]): readonly Value[] | un
   return [...terms.filter((term) => !used.delete(term)), whole];
 }
 
+/** Terms of a sum, as few as joining makes them. */
+export function joinTerms(g: GraphBuilder, terms: readonly Value[]): readonly Value[] {
+  let fewer = terms;
+  for (let next = joined(g, fewer); next; next = joined(g, fewer)) fewer = next;
+  return fewer;
+}
+
 const summed: Simplification = (inputs, _attributes, g) => {
   if (inputs.length === 1) return inputs[0];
   if (inputs.includes(undefined)) return undefined;
