@@ -1,5 +1,5 @@
-// Measures the forms of the gradients of convolutions and of MaxPool that src/operators/convCost.ts and maxPool.ts
-// choose from, on onnxruntime-node: CPU ms on one thread, the least of several runs.
+// Measures the forms that gradients of convolutions and poolings may have, and marks those that src/operators chooses:
+// onnxruntime-node, CPU ms on one thread, the least of several runs.
 // Run after `npm run build`: node bench/convolution.mjs > bench/convolution.txt
 
 import * as ort from 'onnxruntime-node';
@@ -118,23 +118,31 @@ for (const which of ['kernel', 'image']) {
   }
 }
 
-console.log('\nMaxPool 2 x 2, forward and gradient: chosen form / fastest form, CPU ms');
-for (const [batch, channels, size] of [
-  [128, 8, 32],
-  [64, 64, 32],
-  [64, 256, 8],
-  [128, 16, 16],
+console.log('\nMaxPool, forward and gradient: chosen form / fastest form, CPU ms');
+for (const [batch, channels, size, k, s, pad] of [
+  [128, 8, 32, 2, 2, 0],
+  [64, 64, 32, 2, 2, 0],
+  [64, 256, 8, 2, 2, 0],
+  [64, 64, 32, 3, 2, 1],
+  [32, 64, 56, 3, 2, 1],
+  [16, 64, 16, 5, 1, 2],
 ]) {
-  const feeds = {
-    x: random([batch, channels, size, size]),
-    dy: random([batch, channels, size / 2, size / 2]),
-  };
-  const times = await measure(['ranks', 'indices'], feeds, (g, { x, dy }, form) => {
-    const y = g.maxPool(x, { kernel_shape: [2, 2], strides: [2, 2] });
-    const backward = { g, node: y.node, inputs: [x], outputs: [y], dy };
-    return [y, maxPoolGradient(backward, windowsOf(y.node, [size, size], [2, 2]), form)];
+  const count = Math.floor((size + 2 * pad - k) / s) + 1;
+  const feeds = { x: random([batch, channels, size, size]), dy: random([batch, channels, count, count]) };
+  const attributes = { kernel_shape: [k, k], strides: [s, s], pads: [pad, pad, pad, pad] };
+  const times = await measure(['taps', 'Indices'], feeds, (g, { x, dy }, form) => {
+    if (form === 'taps') {
+      const y = g.maxPool(x, attributes);
+      const backward = { g, node: y.node, inputs: [x], outputs: [y], dy };
+      return [y, maxPoolGradient(backward, windowsOf(y.node, [size, size], [k, k]))];
+    }
+    const [y, indices] = g.ops('MaxPool', [x], attributes, 2);
+    const flat = [indices, dy].map((value) => g.reshape(value, [-1]));
+    const zeros = g.expand(g.scalar(0), [batch * channels * size * size]);
+    const dx = g.op('ScatterElements', [zeros, ...flat], { axis: 0, reduction: 'add' });
+    return [y, g.reshape(dx, [batch, channels, size, size])];
   });
-  print(`${batch}, ${channels}, ${size}`, times, 'ranks');
+  print(`${batch}, ${channels}, ${size}, k${k} s${s}`, times, 'taps');
 }
 
 console.log('\nAveragePool 3 x 3, gradient, and elements repeated 2 x 2: chosen form / fastest form, CPU ms');

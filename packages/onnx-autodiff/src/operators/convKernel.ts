@@ -13,6 +13,7 @@ import type { Value } from '../graph/value.ts';
 import { isStatic } from '../model/dims.ts';
 import { type KernelForm, kernelForm } from './convCost.ts';
 import { type Correlation, type KnownCorrelation, type KnownWindow, known, total } from './correlation.ts';
+import { extent, times } from './extents.ts';
 import { cut, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
 import { padList, type Window } from './windows.ts';
 
@@ -192,16 +193,15 @@ function reshapeTo(g: GraphBuilder, x: Value, sizes: readonly Size[]): Value {
 function swapped(g: GraphBuilder, x: Value, group: number): Value {
   const axes = range(g.rank(x)).slice(2);
   if (group === 1) return g.transpose(x, [1, 0, ...axes]);
-  const sizes = range(g.rank(x)).map((axis): Size => {
-    const dim = g.knownShape(x)[axis];
-    return typeof dim === 'number' ? dim : sizeAlong(g, x, axis);
-  });
-  const channels = sizes[1];
-  const perGroup = typeof channels === 'number' ? channels / group : g.div(channels as Value, group);
-  const apart = reshapeTo(g, x, [sizes[0] as Size, group, perGroup, ...sizes.slice(2)]);
+  const [batch, channels, ...image] = range(g.rank(x)).map((axis) => extent(g, x, axis)) as [
+    Size,
+    Size,
+    ...Size[],
+  ];
+  const perGroup = typeof channels === 'number' ? channels / group : g.div(channels, group);
+  const apart = reshapeTo(g, x, [batch, group, perGroup, ...image]);
   const turned = g.transpose(apart, [2, 1, 0, ...axes.map((axis) => axis + 1)]);
-  const images = typeof sizes[0] === 'number' ? sizes[0] * group : g.mul(sizes[0] as Value, group);
-  return reshapeTo(g, turned, [perGroup, images, ...sizes.slice(2)]);
+  return reshapeTo(g, turned, [perGroup, times(g, batch, group), ...image]);
 }
 
 /**

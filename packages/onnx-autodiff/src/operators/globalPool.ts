@@ -12,6 +12,7 @@ import { int, type Value } from '../graph/value.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
 import { shapeOfSizes, sizeAlong } from './sizes.ts';
+import { countUp } from './spread.ts';
 
 const inferGlobal: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
@@ -19,12 +20,16 @@ const inferGlobal: Infer = (call) => {
   return [{ dtype, shape: shape?.map((dim, axis) => (axis < 2 ? dim : 1)) }];
 };
 
-const maxRule: Rule = ({ g, inputs: [image], dy }) => {
+/** Elements that reach the maximum are ranked by position, the first one highest. */
+const maxRule: Rule = ({ g, inputs: [image], outputs: [y], dy }) => {
   const x = image as Value;
+  const dtype = x.dtype ?? 'float32';
   const flat = g.reshape(x, [0, 0, -1]);
-  const first = g.op('ArgMax', [flat], { axis: 2, keepdims: 1 });
-  const dx = g.op('ScatterElements', [g.zerosLike(flat), first, g.reshape(dy, [0, 0, 1])], { axis: 2 });
-  return [g.reshapeLike(dx, x)];
+  const [maximum, share] = [y as Value, dy].map((value) => g.reshape(value, [0, 0, 1])) as [Value, Value];
+  const length = sizeAlong(g, flat, 2);
+  const ranks = g.sub(g.cast(length, dtype), g.cast(countUp(g, length), dtype));
+  const best = g.reduceMax(g.where(g.equal(flat, maximum), ranks, 0), [2], true);
+  return [g.reshapeLike(g.where(g.equal(ranks, best), share, 0), x)];
 };
 
 /** `|x|^(p - 1) sign(x)`. */

@@ -9,6 +9,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import { imageGradient } from './convImage.ts';
+import { extent, minus, plus, times } from './extents.ts';
 import type { Margin } from './margins.ts';
 import { repeated } from './repeat.ts';
 import { embed, type Place, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
@@ -16,12 +17,6 @@ import { padList, type Window } from './windows.ts';
 
 /** Windows of a pooling: their taps are attributes. */
 export type PoolWindow = Window & { readonly kernel: number };
-
-/** A size counted on. */
-const plus = (g: GraphBuilder, a: Size, b: Size): Size =>
-  typeof a === 'number' && typeof b === 'number' ? a + b : g.add(a, b);
-const minus = (g: GraphBuilder, a: Size, b: Size): Size =>
-  typeof a === 'number' && typeof b === 'number' ? a - b : g.sub(a, b);
 
 /** 0, 1, 2, ... as many as a size says. */
 export function countUp(g: GraphBuilder, size: Value): Value {
@@ -69,12 +64,8 @@ function turnedMargins(
 ): readonly Margin[] {
   return windows.map(({ kernel, stride }, i): Margin => {
     const before = (margins[i] as Margin)[0];
-    const [size, count] = [x, dy].map((value) => g.knownShape(value)[i + 2]);
-    const [whole, taken] = [
-      typeof size === 'number' ? size : sizeAlong(g, x, i + 2),
-      typeof count === 'number' ? count * stride : g.mul(sizeAlong(g, dy, i + 2), stride),
-    ];
-    return [minus(g, kernel - 1, before), minus(g, plus(g, whole, before), taken)];
+    const taken = times(g, extent(g, dy, i + 2), stride);
+    return [minus(g, kernel - 1, before), minus(g, plus(g, extent(g, x, i + 2), before), taken)];
   });
 }
 
