@@ -12,15 +12,16 @@ import { presets } from '../src/tasks/cifar10Cnn/presets.ts';
 const network = cnn(presets.quick, 32, 10);
 const summary = summarize(network);
 
-/** 16 pictures that have something to do with their labels. */
+/** A batch of the quick preset: pictures that have something to do with their labels. */
+const size = presets.quick.batchSize;
 function picture(step: number): Batch {
   const random = openRandom(step, 3);
-  const labels = Int32Array.from({ length: 16 }, () => random.integer(10));
-  const data = Float32Array.from({ length: 16 * 3 * 32 * 32 }, (_, i) => {
+  const labels = Int32Array.from({ length: size }, () => random.integer(10));
+  const data = Float32Array.from({ length: size * 3 * 32 * 32 }, (_, i) => {
     const label = labels[Math.floor(i / 3072)] as number;
     return random.normal() + Math.sin((i % 32) * (label + 1) * 0.2);
   });
-  return { images: { shape: [16, 3, 32, 32], data }, labels: { shape: [16], data: labels } };
+  return { images: { shape: [size, 3, 32, 32], data }, labels: { shape: [size], data: labels } };
 }
 
 async function lossesOn(name: string): Promise<{ losses: number[]; evaluated: number[] }> {

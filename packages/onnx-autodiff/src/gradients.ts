@@ -38,19 +38,19 @@ export function trainableNames(model: Model): string[] {
 
 /** The loss of a loaded model as one value of one element. */
 export function lossOf({ g, values }: LoadedGraph, loss: string | Loss): Value {
-  if (typeof loss !== 'string') return loss(g, values);
+  const named = typeof loss === 'string' ? values.get(loss) : loss(g, values);
   const value =
-    values.get(loss) ??
+    named ??
     fail(
       'ERR_PARAMETER_UNKNOWN',
       `the loss must be a value of the model. Received: ${JSON.stringify(loss)}. Outputs: ${[...g.outputs.keys()].join(', ')}.`,
     );
-  const size = value.shape?.every((dim) => dim === 1);
-  if (!size)
+  if (!value.shape?.every((dim) => dim === 1)) {
     fail(
       'ERR_SHAPE_MISMATCH',
-      `the loss must have one element. Received: ${JSON.stringify(loss)} of shape [${value.shape ?? 'unknown'}]. Reduce it, or give a loss such as crossEntropy().`,
+      `the loss must have one element. Received: ${JSON.stringify(value.name)} of shape [${value.shape?.join(', ') ?? 'unknown'}]. Reduce it, or give a loss such as crossEntropy().`,
     );
+  }
   return value;
 }
 

@@ -65,6 +65,13 @@ test('what the loss does not depend on is said to be independent', () => {
   expect([...result.gradients.keys()]).toEqual(['w']);
 });
 
+test('a loss of many elements is refused, whoever made it', () => {
+  expect(() => gradients(small(), { loss: 'logits' })).toThrow(code('ERR_SHAPE_MISMATCH'));
+  const many = (_: GraphBuilder, values: ReadonlyMap<string, Value>): Value => values.get('logits') as Value;
+  expect(() => gradients(small(), { loss: many })).toThrow(code('ERR_SHAPE_MISMATCH'));
+  expect(() => gradients(small(), { loss: 'nothing' })).toThrow(code('ERR_PARAMETER_UNKNOWN'));
+});
+
 test('gradients by inputs work too', async () => {
   const { model, gradients: names } = gradients(small(), { loss: crossEntropy(), wrt: ['x'] });
   const results = await runModel(model, feeds);

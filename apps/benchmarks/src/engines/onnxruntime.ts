@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Value } from '@vradam/onnx-autodiff';
 import { createTrainingSession, type Feeds, type OrtModule, type TrainingSession } from '@vradam/onnxruntime';
+import { benchmarkError } from '../errors.ts';
 import type { Batch, HostTensor } from '../nn/nn.ts';
 import { lossesOutput, onnxGraph } from '../nn/onnx.ts';
 import type { Engine, Evaluation, Session, SessionOptions, Snapshot, StepReport } from './engine.ts';
@@ -38,6 +39,14 @@ class OnnxruntimeSession implements Session {
   async trainStep(batch: Batch): Promise<StepReport> {
     const begin = performance.now();
     const { loss, groups } = await this.#session.trainStep(toFeeds(batch));
+    // a step in the graph does not look at gradients; a loss that is no number says as much, one step later
+    if (!Number.isFinite(loss)) {
+      throw benchmarkError('ERR_NON_FINITE', {
+        wrong: 'the loss must be finite',
+        received: String(loss),
+        action: 'Lower the learning rate.',
+      });
+    }
     const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
     // forward, backward and update are one run of one graph
     return {

@@ -6,8 +6,8 @@
  * tap of a window that equals its maximum, and back to where that tap lies.
  *
  * onnxruntime's Indices would say where to, but make the forward pass 8 to 30 times as slow, and its WebGPU backend
- * has none. Forward and backward, 64 images of 64 channels, 32 x 32: 3 x 3 taps in steps of 2 take 31 ms, and 37 from
- * Indices; 2 x 2 side by side take 19 and 37 ms (`bench/convolution.mjs`).
+ * has none. Forward and backward, 64 images of 64 channels, 32 x 32: 3 x 3 taps in steps of 2 take 28 ms, and 32 from
+ * Indices; 2 x 2 taps side by side take 14 and 23 ms (`bench/convolution.mjs`).
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
