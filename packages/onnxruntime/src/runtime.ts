@@ -81,6 +81,8 @@ export function openRuntime(ort: OrtModule, options: RuntimeOptions = {}): Runti
   const { executionProviders = [kind === 'node' ? 'cpu' : 'wasm'], sessionOptions } = options;
   const ofSessions = {
     logSeverityLevel: 3,
+    // onnxruntime plans memory as if everything were needed at once: a third more than a training graph takes
+    enableMemPattern: false,
     ...sessionOptions,
     executionProviders: [...executionProviders],
   };
