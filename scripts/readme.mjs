@@ -53,7 +53,33 @@ function conformance() {
   );
 }
 
-const sections = { results: await results(), sizes: sizes(), conformance: conformance() };
+/** A training step on onnxruntime-node beside PyTorch. */
+function onnxruntime() {
+  const { comparisons, torch, hardware, node, cores, growth } = readJson('onnxruntime-step.json');
+  const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+  const rows = comparisons.map(({ name, summary, rounds, timeRatio, memoryRatio }) => {
+    const of = (side, key, digits) => median(rounds.map((round) => round[side][key])).toFixed(digits);
+    const times = [of('ours', 'medianMs', 1), of('torch', 'medianMs', 1), timeRatio.toFixed(2)];
+    const memory = [of('ours', 'peakMiB', 0), of('torch', 'peakMiB', 0), memoryRatio.toFixed(2)];
+    return [`${name}: ${summary}`, ...times, ...memory];
+  });
+  const heads = ['model', 'ms', 'PyTorch ms', 'ratio', 'peak MiB', 'PyTorch MiB', 'ratio'];
+  return [
+    markdownTable(heads, rows),
+    '',
+    `Forward, backward and a step: VRAdam on onnxruntime-node, AdamW on PyTorch ${torch.version}, one thread each, in turns; ` +
+      `ratios are medians over rounds. ${hardware.cpu}, ${cores} cores, Node ${node}. Memory grows by ` +
+      `${growth.kibPerStep.toFixed(2)} KiB a step over the second half of ${growth.steps} steps. ` +
+      'Source: [results/onnxruntime-step.json](results/onnxruntime-step.json), by `npm run bench:onnxruntime`.',
+  ].join('\n');
+}
+
+const sections = {
+  results: await results(),
+  sizes: sizes(),
+  conformance: conformance(),
+  onnxruntime: onnxruntime(),
+};
 const path = new URL('../README.md', import.meta.url);
 const before = readFileSync(path, 'utf8');
 let after = before;
