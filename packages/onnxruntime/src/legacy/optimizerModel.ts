@@ -58,7 +58,10 @@ export function expressibleOptions(spec: OptimizerSpec, names: readonly string[]
   }
   const decayed = names.filter((name) => spec.decays(name));
   if (weightDecay > 0 && decayed.length > 0 && decayed.length < names.length) {
-    refuse('weight decay must be masked for all parameters or none', `decay for ${decayed.length} of ${names.length}`);
+    refuse(
+      'weight decay must be masked for all parameters or none',
+      `decay for ${decayed.length} of ${names.length}`,
+    );
   }
   return { ...options, learningRate, weightDecay: decayed.length > 0 ? weightDecay : 0 };
 }
