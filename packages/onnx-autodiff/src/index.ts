@@ -54,7 +54,7 @@ export type {
   TensorData,
   ValueSpec,
 } from './model/model.ts';
-export { isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
-export { batchNormalize } from './operators/batchNormalization.ts';
+export { emptyData, isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
+export { batchNormalize, nonChannelAxes, plainBatchNormalize } from './operators/batchNormalization.ts';
 export type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operators/operator.ts';
 export { operators } from './operators/table.ts';

@@ -1,6 +1,6 @@
 /** Masks for Dropout: the same seed and step give the same masks, on every machine. */
 
-import { evaluateDim } from '@vradam/onnx-autodiff';
+import { evaluateDim, sizeOf } from '@vradam/onnx-autodiff';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import { fail } from './errors.ts';
@@ -59,7 +59,7 @@ export function drawMasks(masks: readonly Mask[], sizes: Sizes, seed: number, pa
   const generator = xoroshiro128plus(mix(seed, pass));
   return masks.map((mask) => {
     const dims = sizeOfMask(mask, sizes);
-    const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
+    const data = new Float32Array(sizeOf(dims));
     fill(data, mask.ratio, generator);
     return { name: mask.name, data, dims };
   });

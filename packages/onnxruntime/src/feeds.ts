@@ -3,9 +3,11 @@
 import {
   type DataType,
   type Dim,
+  emptyData,
   evaluateDim,
   sizeOf,
   type TensorData,
+  tensor,
   type ValueSpec,
 } from '@vradam/onnx-autodiff';
 import { fail, show } from './errors.ts';
@@ -37,47 +39,31 @@ export interface CheckedFeeds {
   readonly sizes: Sizes;
 }
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  uint32: Uint32Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
-
 const isTensor = (feed: Feed): feed is OrtTensor => 'type' in feed && 'location' in feed;
 
 const isWhole = (value: number | bigint): boolean => typeof value === 'bigint' || Number.isInteger(value);
 
-/** Numbers in the array type of an input. */
-function convert(name: string, dtype: DataType, data: ArrayFeed['data']): TensorData {
-  const ArrayType = arrays[dtype as keyof typeof arrays];
-  if (!ArrayType)
+/** Numbers in the array type of an input; as they are if they have it already. */
+function convert(name: string, dtype: DataType, { data, dims }: ArrayFeed): TensorData {
+  if (/^(string|b?float16)$/.test(dtype)) {
     fail(
       'ERR_FEED_TYPE',
       `${show(name)} must be given as a tensor of onnxruntime. Received: numbers for ${dtype}.`,
     );
-  if (data instanceof ArrayType) return data;
-  // labels are often int32 where the model wants int64
-  if (data instanceof Int32Array && ArrayType === BigInt64Array)
-    return BigInt64Array.from(data as never, BigInt);
-  const values = Array.from(data as ArrayLike<number | bigint>);
+  }
+  if (data instanceof emptyData(dtype, 0).constructor) return data as TensorData;
+  // labels are often int32 where the model wants int64: nothing in them can be wrong
+  if (!(data instanceof Int32Array)) checkNumbers(name, dtype, Array.from(data as ArrayLike<number>));
+  return tensor(dtype, dims, data).data;
+}
+
+function checkNumbers(name: string, dtype: DataType, values: readonly (number | bigint)[]): void {
   if (!values.every((value) => typeof value === 'number' || typeof value === 'bigint')) {
     fail('ERR_FEED_TYPE', `${show(name)} must hold numbers. Received: ${typeof values[0]}.`);
   }
-  if (dtype.startsWith('float')) return (ArrayType as Float32ArrayConstructor).from(values, Number);
-  const odd = values.find((value) => !isWhole(value));
+  const odd = dtype.startsWith('float') ? undefined : values.find((value) => !isWhole(value));
   if (odd !== undefined)
     fail('ERR_FEED_TYPE', `${show(name)} must hold whole numbers (${dtype}). Received: ${odd}.`);
-  return dtype.endsWith('64')
-    ? (ArrayType as BigInt64ArrayConstructor).from(values.map(BigInt))
-    : (ArrayType as Int32ArrayConstructor).from(values, Number);
 }
 
 /** A feed as a tensor of the type that the input has. */
@@ -96,7 +82,7 @@ function toTensor(runtime: Runtime, { name, dtype }: ValueSpec, feed: Feed): Ort
       `${show(name)} must hold ${sizeOf(feed.dims)} elements for dims [${feed.dims}]. Received: ${feed.data?.length ?? 'none'}.`,
     );
   }
-  return toOrt(runtime, dtype as DataType, convert(name, dtype as DataType, feed.data), feed.dims);
+  return toOrt(runtime, dtype as DataType, convert(name, dtype as DataType, feed), feed.dims);
 }
 
 /** Compares dims with a shape, learning the sizes of names on the way. */
@@ -175,4 +161,33 @@ export function checkFeeds(
     tensors[name] = tensor;
   }
   return { tensors, sizes };
+}
+
+/**
+ * Checks numbers by parameter name.
+ *
+ * @param what - what they are, for the message.
+ * @throws VRAdamError `ERR_PARAMETER_UNKNOWN`, `ERR_SHAPE_MISMATCH`.
+ */
+export function checkValues(
+  what: string,
+  values: Readonly<Record<string, Float32Array>>,
+  names: ReadonlySet<string>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): void {
+  for (const [name, data] of Object.entries(values)) {
+    const shape = names.has(name) ? shapes.get(name) : undefined;
+    if (!shape) {
+      fail(
+        'ERR_PARAMETER_UNKNOWN',
+        `${what} must name parameters. Received: ${show(name)}. There are: ${[...names].slice(0, 20).join(', ')}.`,
+      );
+    }
+    if (!(data instanceof Float32Array) || data.length !== sizeOf(shape)) {
+      fail(
+        'ERR_SHAPE_MISMATCH',
+        `${what} ${show(name)} must be a Float32Array of ${sizeOf(shape)} elements. Received: ${(data as Float32Array | undefined)?.length ?? typeof data}.`,
+      );
+    }
+  }
 }

@@ -9,6 +9,7 @@
 import {
   backward,
   batchNormalize,
+  buildModel,
   type Dim,
   float,
   type GraphBuilder,
@@ -20,8 +21,11 @@ import {
   lossOf,
   type Model,
   type NodeSpec,
+  nonChannelAxes,
   numbersOf,
   type OperatorTable,
+  plainBatchNormalize,
+  type Tensor,
   type Value,
 } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
@@ -85,22 +89,6 @@ const keepAttributes = ({ attributes }: NodeSpec): { epsilon: number; momentum: 
   momentum: float({ attributes }, 'momentum', 0.9),
 });
 
-/** All axes but that of channels. */
-const otherAxes = (g: GraphBuilder, x: Value): number[] =>
-  [...g.knownShape(x).keys()].filter((axis) => axis !== 1);
-
-/** What {@link batchNormalize} gives, in plain operators. */
-const plainBatchNorm: typeof batchNormalize = (g, x, scale, bias, epsilon) => {
-  const axes = otherAxes(g, x);
-  const wide = (value: Value): Value => g.reshape(value, [-1, ...axes.slice(1).map(() => 1)]);
-  const mean = g.reduceMean(x, axes, true);
-  const centered = g.sub(x, mean);
-  const variance = g.reduceMean(g.mul(centered, centered), axes, true);
-  const normal = g.div(centered, g.sqrt(g.add(variance, epsilon)));
-  const y = g.add(g.mul(normal, wide(scale)), wide(bias));
-  return [y, g.reshape(mean, [-1]), g.reshape(variance, [-1])];
-};
-
 /** BatchNormalization on the batch's statistics; `moved` receives the new running ones. */
 function batchNormInTraining(
   g: GraphBuilder,
@@ -112,7 +100,7 @@ function batchNormInTraining(
   const [x, scale, offset, mean, variance] = inputs as [Value, Value, Value, Value, Value];
   const { epsilon, momentum } = keepAttributes(node);
   const [y, batchMean, batchVariance] = normalize(g, x, scale, offset, epsilon);
-  const count = g.count(x, otherAxes(g, x));
+  const count = g.count(x, nonChannelAxes(g, x));
   // PyTorch keeps the unbiased variance: n / (n - 1) times that of the batch
   const unbiased = g.mul(batchVariance, g.div(count, g.max(g.sub(count, 1), 1)));
   const move = (running: Value | undefined, batch: Value): Value =>
@@ -162,7 +150,7 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
   const replaceBatchNorm = (g: GraphBuilder, node: NodeSpec, inputs: readonly (Value | undefined)[]) => {
     const exported = int(node, 'training_mode', 0) === 1;
     const trains = mode === 'train' && (batchNorm === 'train' || (batchNorm === 'as-exported' && exported));
-    const normalize = plan.plainBatchNorm ? plainBatchNorm : batchNormalize;
+    const normalize = plan.plainBatchNorm ? plainBatchNormalize : batchNormalize;
     return trains
       ? batchNormInTraining(g, node, inputs, moved, normalize)
       : batchNormInEvaluation(g, node, inputs);
@@ -189,6 +177,16 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
   const lossValue = withLoss ? lossOf(loaded, plan.loss) : ([...loaded.g.outputs.values()][0] as Value);
   const parameters = new Map([...loaded.g.parameters].filter(([name]) => trainable.has(name)));
   return { ...loaded, lossValue, parameters, buffers: moved, masks };
+}
+
+/** The model for inference, with what was learnt by name in place of its first values. */
+export function inferenceModel(plan: GraphPlan, learnt: ReadonlyMap<string, Float32Array>): Model {
+  const { model } = plan;
+  const initializers = [...model.initializers].map(([name, tensor]): [string, Tensor] => {
+    return [name, { ...tensor, data: learnt.get(name) ?? tensor.data }];
+  });
+  const trained: Model = { ...model, initializers: new Map(initializers) };
+  return buildModel(planGraph({ ...plan, model: trained }, 'eval', false).g, { like: model });
 }
 
 /** Gradients of the loss by the parameters it depends on, in their shapes. */

@@ -2,9 +2,8 @@
 
 import { multiplyHessian, type Value } from '@vradam/onnx-autodiff';
 import { type Executable, openExecutable } from './executable.ts';
-import { type GraphPlan, gradientsOf, type PlannedGraph, planGraph } from './graphs.ts';
-import type { Runtime } from './runtime.ts';
-import { gradientName, gradientOutputs, lossOutput } from './update/update.ts';
+import { gradientsOf, type PlannedGraph, planGraph } from './graphs.ts';
+import { gradientName, gradientOutputs, lossOutput, type UpdateContext } from './update/update.ts';
 
 /** What a graph is for. */
 export type Kind = 'eval' | 'run' | 'gradients' | 'hessian';
@@ -36,11 +35,14 @@ function outputsOf(kind: Kind, graph: PlannedGraph, weights: Set<string>): Reado
   return kind === 'gradients' ? gradientOutputs(graph, gradientsOf(graph)) : hessianOutputs(graph, weights);
 }
 
-/** Builds a graph and opens it. */
+/**
+ * Builds a graph and opens it.
+ *
+ * @param weights - names of the tensors that the session feeds.
+ */
 export function openKind(
   kind: Kind,
-  plan: GraphPlan,
-  runtime: Runtime,
+  { plan, runtime }: UpdateContext,
   weights: Set<string>,
 ): Promise<Executable> {
   const mode = kind === 'eval' || kind === 'run' ? 'eval' : 'train';

@@ -4,7 +4,7 @@
  */
 
 import type { Scalar, TensorOps } from '@vradam/core';
-import { buildModel, encodeModel, GraphBuilder, type Value } from '@vradam/onnx-autodiff';
+import { buildModel, encodeModel, GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
 import { createGraphOps } from './ops.ts';
 import {
@@ -192,7 +192,7 @@ export function createLazyOps(runtime: Runtime): LazyOps {
     toArray: (x) => graph.read(x),
     readScalar: async (x) => (await graph.read(x))[0] as number,
     shape: ({ shape }) => shape,
-    zerosLike: ({ shape }) => graph.leaf(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape),
+    zerosLike: ({ shape }) => graph.leaf(new Float32Array(sizeOf(shape)), shape),
     axpby: (a, x, b, y) =>
       graph.record((ops, value) => ops.axpby(operand(value, a), value(x), operand(value, b), value(y))),
     affine: (a, x, b) =>

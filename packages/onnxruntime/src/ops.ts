@@ -6,7 +6,7 @@
  */
 
 import type { Scalar, ScalarOps, TensorOps } from '@vradam/core';
-import type { GraphBuilder, Value } from '@vradam/onnx-autodiff';
+import { type GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff';
 import { fail } from './errors.ts';
 
 type Operand = Scalar<Value>;
@@ -44,7 +44,7 @@ const largestSum = 4096;
 /** `sum |x|^power`; many elements by rows first, which keeps the rounding of a sum near that of a row. */
 function sumPower(g: GraphBuilder, x: Value, power: number): Value {
   // the shape is unknown where gradients come as a sequence
-  const size = ((x.shape ?? []) as readonly number[]).reduce((a, b) => a * b, 1);
+  const size = sizeOf((x.shape ?? []) as readonly number[]);
   const isLarge = size > largestSum;
   if (power === 2 && !isLarge) return g.op('ReduceSumSquare', [x], { keepdims: 0 });
   // onnxruntime squares rows more slowly than it multiplies and adds them

@@ -108,6 +108,12 @@ export interface NextStep {
 /** Input of a graph for the state tensor `slot/parameter`. */
 export const stateInput = (key: string): string => `vradam.state/${key}`;
 
+/** Slot and parameter of a key `slot/parameter`. */
+export function splitKey(key: string): readonly [slot: string, name: string] {
+  const at = key.indexOf('/');
+  return [key.slice(0, at), key.slice(at + 1)];
+}
+
 /** Beginning of the name of an input for numbers of a role, whichever parameter they are for. */
 const scalarInput = (role: string): string => `vradam.scalar/${role.split('/')[0]}`;
 
@@ -208,11 +214,14 @@ function stateInGraph(
   state: OptimizerState<Placeholder>,
   slots: ReadonlyMap<string, Value>,
 ): OptimizerState<Value> {
-  const parameters = [...state.parameters].map(([name, parameter]) => {
-    const own = [...slots].filter(([key]) => key.slice(key.indexOf('/') + 1) === name);
-    const values = own.map(([key, value]) => [key.slice(0, key.indexOf('/')), value] as const);
-    return [name, { ...parameter, slots: Object.fromEntries(values) }] as const;
-  });
+  const own = new Map([...state.parameters.keys()].map((name) => [name, {} as Record<string, Value>]));
+  for (const [key, value] of slots) {
+    const [slot, name] = splitKey(key);
+    (own.get(name) as Record<string, Value>)[slot] = value;
+  }
+  const parameters = [...state.parameters].map(
+    ([name, parameter]) => [name, { ...parameter, slots: own.get(name) as Record<string, Value> }] as const,
+  );
   return { ...state, parameters: new Map(parameters) };
 }
 

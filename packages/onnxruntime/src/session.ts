@@ -1,26 +1,27 @@
-/** Training on onnxruntime. Over 300 lines, half of which say what the calls of one class do. */
+/** Training on onnxruntime. */
 
-import { buildModel, encodeModel, type Model, type Tensor } from '@vradam/onnx-autodiff';
+import { encodeModel, sizeOf } from '@vradam/onnx-autodiff';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';
-import { fail, show } from './errors.ts';
+import { fail } from './errors.ts';
 import type { Executable } from './executable.ts';
-import type { Feeds } from './feeds.ts';
-import { type GraphPlan, planGraph } from './graphs.ts';
+import { checkValues, type Feeds } from './feeds.ts';
+import { GradientSum } from './gradientSum.ts';
+import { type GraphPlan, inferenceModel } from './graphs.ts';
 import { type Kind, openKind, vectorName } from './kinds.ts';
 import { checkOptions, placementOf, type TrainingSessionOptions } from './options.ts';
 import type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
-import { type OrtModule, type OrtTensor, openRuntime, type Runtime, toOrt } from './runtime.ts';
+import { type OrtModule, type OrtTensor, type OrtTensors, openRuntime, toOrt } from './runtime.ts';
 import { readModel } from './source.ts';
 import { GraphUpdate } from './update/graph.ts';
 import { HostUpdate } from './update/host.ts';
 import {
   type Draw,
   type GroupReport,
-  gradientName,
+  gradientsIn,
   lossOutput,
   nextOutput,
   numberIn,
-  type StepOutcome,
+  outputsNamed,
   shapeIn,
   type Update,
   type UpdateContext,
@@ -28,10 +29,8 @@ import {
 
 /** Everything a session consists of. */
 interface SessionParts {
-  readonly runtime: Runtime;
-  readonly plan: GraphPlan;
-  readonly update: Update;
   readonly context: UpdateContext;
+  readonly update: Update;
   readonly seed: number;
 }
 
@@ -44,17 +43,16 @@ export class TrainingSession {
   #seed: number;
   #passes = 0;
   #groups: readonly GroupReport[] = [];
-  #sums: Map<string, Float32Array> | undefined;
-  #batches = 0;
+  readonly #sum = new GradientSum();
   #disposed = false;
 
   /** Use {@link createTrainingSession}. */
   constructor(parts: SessionParts) {
-    const { plan, context } = parts;
+    const { plan, bufferNames } = parts.context;
     this.#parts = parts;
     this.#seed = parts.seed;
     this.#shapes = new Map(
-      [...plan.trainable, ...context.bufferNames].map((name) => [name, shapeIn(plan.model, name)]),
+      [...plan.trainable, ...bufferNames].map((name) => [name, shapeIn(plan.model, name)]),
     );
   }
 
@@ -72,17 +70,14 @@ export class TrainingSession {
     return { seed: this.#seed, pass: this.#passes };
   }
 
-  /** A graph that is made when it is first needed. */
-  #executable(kind: Kind): Promise<Executable> {
-    const known = this.#executables.get(kind) ?? this.#open(kind);
+  /** Runs a graph, which is made when it is first needed. */
+  async #run(kind: Kind, feeds: Feeds, tensors = this.#parts.update.tensors): Promise<OrtTensors> {
+    const { context, update } = this.#parts;
+    const known = this.#executables.get(kind) ?? openKind(kind, context, new Set(update.tensors.keys()));
     this.#executables.set(kind, known);
     known.catch(() => this.#executables.delete(kind));
-    return known;
-  }
-
-  #open(kind: Kind): Promise<Executable> {
-    const { plan, runtime, update } = this.#parts;
-    return openKind(kind, plan, runtime, new Set(update.tensors.keys()));
+    const executable = await known;
+    return executable.run(executable.check(feeds), tensors, this.#draw);
   }
 
   /**
@@ -116,21 +111,10 @@ export class TrainingSession {
    */
   accumulate(feeds: Feeds): Promise<{ readonly loss: number }> {
     return this.#exclusive(async () => {
-      const executable = await this.#executable('gradients');
-      const { update } = this.#parts;
-      const results = await executable.run(executable.check(feeds), update.tensors, this.#draw);
+      const results = await this.#run('gradients', feeds);
       this.#passes++;
-      this.#sums ??= new Map();
-      for (const [name, { data }] of Object.entries(gradientsIn(results))) {
-        const sum = this.#sums.get(name);
-        if (sum) for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (data[i] as number);
-        else this.#sums.set(name, data.slice());
-      }
-      this.#batches++;
-      const buffers = Object.entries(results).filter(([name]) => name.startsWith(nextOutput('')));
-      update.setBuffers(
-        new Map(buffers.map(([name, tensor]) => [name.slice(nextOutput('').length), tensor])),
-      );
+      this.#sum.add(gradientsIn(results));
+      this.#parts.update.setBuffers(new Map(Object.entries(outputsNamed(results, nextOutput('')))));
       return { loss: numberIn(results, lossOutput) };
     });
   }
@@ -143,12 +127,8 @@ export class TrainingSession {
   optimizerStep(): Promise<Omit<TrainResult, 'loss'>> {
     return this.#exclusive(async () => {
       const { update } = this.#parts;
-      const sums =
-        this.#sums ??
-        fail('ERR_UNSUPPORTED', 'optimizerStep() needs gradients. Received: none. Call accumulate() before.');
-      const means = [...sums].map(([name, sum]) => [name, sum.map((x) => x / this.#batches)] as const);
       const before = update.counters.step;
-      const { groups }: StepOutcome = await update.apply(new Map(means));
+      const { groups } = await update.apply(this.#sum.mean());
       this.resetGradients();
       return this.#report(before, groups);
     });
@@ -156,33 +136,27 @@ export class TrainingSession {
 
   /** Forgets the accumulated gradients. */
   resetGradients(): void {
-    this.#sums = undefined;
-    this.#batches = 0;
+    this.#sum.clear();
   }
 
   /** Loss and outputs in evaluation: running statistics, no Dropout. */
   evalStep(feeds: Feeds): Promise<EvalResult> {
     return this.#exclusive(async () => {
-      const executable = await this.#executable('eval');
-      const results = await executable.run(executable.check(feeds), this.#parts.update.tensors, this.#draw);
-      const { [lossOutput]: loss, ...outputs } = results;
-      return { loss: numberIn({ loss: loss as OrtTensor }, 'loss'), outputs };
+      const results = await this.#run('eval', feeds);
+      const { [lossOutput]: _, ...outputs } = results;
+      return { loss: numberIn(results, lossOutput), outputs };
     });
   }
 
   /** Inference with the current weights: the model's outputs by name. */
   run(feeds: Feeds): Promise<Readonly<Record<string, OrtTensor>>> {
-    return this.#exclusive(async () => {
-      const executable = await this.#executable('run');
-      return executable.run(executable.check(feeds), this.#parts.update.tensors, this.#draw);
-    });
+    return this.#exclusive(() => this.#run('run', feeds));
   }
 
   /** Loss and gradients of a batch in training mode, with the masks of the next step. Nothing changes. */
   gradients(feeds: Feeds): Promise<GradientResult> {
     return this.#exclusive(async () => {
-      const executable = await this.#executable('gradients');
-      const results = await executable.run(executable.check(feeds), this.#parts.update.tensors, this.#draw);
+      const results = await this.#run('gradients', feeds);
       return { loss: numberIn(results, lossOutput), gradients: gradientsIn(results) };
     });
   }
@@ -198,53 +172,31 @@ export class TrainingSession {
     vector: Readonly<Record<string, Float32Array>>,
   ): Promise<Readonly<Record<string, HostTensor>>> {
     return this.#exclusive(async () => {
-      const { plan, runtime, update } = this.#parts;
-      this.#checkNames('vector', vector);
+      const { context, update } = this.#parts;
+      checkValues('vector', vector, context.plan.trainable, this.#shapes);
       const tensors = new Map(update.tensors);
-      for (const name of plan.trainable) {
+      for (const name of context.plan.trainable) {
         const shape = this.#shapes.get(name) as readonly number[];
-        const data = vector[name] ?? new Float32Array(shape.reduce((a, b) => a * b, 1));
-        tensors.set(vectorName(name), toOrt(runtime, 'float32', data, shape));
+        const data = vector[name] ?? new Float32Array(sizeOf(shape));
+        tensors.set(vectorName(name), toOrt(context.runtime, 'float32', data, shape));
       }
-      const executable = await this.#executable('hessian');
-      return gradientsIn(await executable.run(executable.check(feeds), tensors, this.#draw));
+      return gradientsIn(await this.#run('hessian', feeds, tensors));
     });
-  }
-
-  #checkNames(what: string, values: Readonly<Record<string, Float32Array>>): void {
-    for (const [name, data] of Object.entries(values)) {
-      const shape = this.#shapes.get(name);
-      if (!shape || !this.#parts.plan.trainable.has(name)) {
-        fail(
-          'ERR_PARAMETER_UNKNOWN',
-          `${what} must name parameters. Received: ${show(name)}. There are: ${[...this.#parts.plan.trainable].slice(0, 20).join(', ')}.`,
-        );
-      }
-      const size = shape.reduce((a, b) => a * b, 1);
-      if (!(data instanceof Float32Array) || data.length !== size) {
-        fail(
-          'ERR_SHAPE_MISMATCH',
-          `${what} ${show(name)} must be a Float32Array of ${size} elements. Received: ${data?.length ?? typeof data}.`,
-        );
-      }
-    }
   }
 
   /** Copies of all trained parameters. */
   parameters(): Promise<Readonly<Record<string, HostTensor>>> {
     return this.#exclusive(async () => {
       const { parameters } = await this.#parts.update.save();
-      const named = [...parameters].map(
-        ([name, data]) => [name, { dims: this.#shapes.get(name) as number[], data }] as const,
-      );
-      return Object.fromEntries(named);
+      const dimsOf = (name: string) => this.#shapes.get(name) as number[];
+      return Object.fromEntries([...parameters].map(([name, data]) => [name, { dims: dimsOf(name), data }]));
     });
   }
 
   /** Gives parameters new values, all or some; the state of the optimizer stays. */
   loadParameters(values: Readonly<Record<string, Float32Array>>): Promise<void> {
     return this.#exclusive(async () => {
-      this.#checkNames('parameter', values);
+      checkValues('parameter', values, this.#parts.context.plan.trainable, this.#shapes);
       this.#parts.update.setParameters(new Map(Object.entries(values)));
     });
   }
@@ -281,22 +233,15 @@ export class TrainingSession {
    * @throws VRAdamError `ERR_FILE_FORMAT`, `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`; then nothing changed.
    */
   async loadCheckpoint(bytes: Uint8Array): Promise<void> {
-    const { plan, context } = this.#parts;
-    await this.load(decodeCheckpoint(bytes, [...plan.trainable], context.bufferNames, this.#shapes));
+    const { plan, bufferNames } = this.#parts.context;
+    await this.load(decodeCheckpoint(bytes, [...plan.trainable], bufferNames, this.#shapes));
   }
 
   /** An ordinary ONNX model for inference, with the trained weights; inputs, outputs and metadata are the model's. */
   exportModel(): Promise<Uint8Array<ArrayBuffer>> {
     return this.#exclusive(async () => {
       const { parameters, buffers } = await this.#parts.update.save();
-      const learnt = new Map([...parameters, ...buffers]);
-      const { plan } = this.#parts;
-      const initializers = [...plan.model.initializers].map(([name, tensor]): [string, Tensor] => {
-        return [name, { ...tensor, data: learnt.get(name) ?? tensor.data }];
-      });
-      const trained: Model = { ...plan.model, initializers: new Map(initializers) };
-      const { g } = planGraph({ ...plan, model: trained }, 'eval', false);
-      return encodeModel(buildModel(g, { like: plan.model }));
+      return encodeModel(inferenceModel(this.#parts.context.plan, new Map([...parameters, ...buffers])));
     });
   }
 
@@ -307,13 +252,11 @@ export class TrainingSession {
 
   /** Facts about the session. */
   stats(): SessionStats {
-    const { runtime, update, plan } = this.#parts;
-    const sizes = [...plan.trainable].map((name) =>
-      (this.#shapes.get(name) as number[]).reduce((a, b) => a * b, 1),
-    );
+    const { context, update } = this.#parts;
+    const sizes = [...context.plan.trainable].map((name) => sizeOf(this.#shapes.get(name) as number[]));
     return {
       update: update.placement,
-      runtime: `onnxruntime-${runtime.kind} ${runtime.version}`,
+      runtime: `onnxruntime-${context.runtime.kind} ${context.runtime.version}`,
       step: update.counters.step,
       skippedSteps: update.counters.skippedSteps,
       parameterCount: sizes.reduce((a, b) => a + b, 0),
@@ -330,15 +273,6 @@ export class TrainingSession {
       for (const executable of this.#executables.values()) await (await executable).release();
     });
   }
-}
-
-/** The gradients among the outputs of a run. */
-function gradientsIn(results: Readonly<Record<string, OrtTensor>>): Record<string, HostTensor> {
-  const prefix = gradientName('');
-  const found = Object.entries(results).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(
-    found.map(([name, { dims, data }]) => [name.slice(prefix.length), { dims, data: data as Float32Array }]),
-  );
 }
 
 /**
@@ -362,5 +296,5 @@ export async function createTrainingSession(
   const placement = placementOf(update, runtime, optimizer, model, trainable);
   const made = placement === 'graph' ? new GraphUpdate(context) : new HostUpdate(context);
   await made.prepare();
-  return new TrainingSession({ runtime, plan, update: made, context, seed });
+  return new TrainingSession({ context, update: made, seed });
 }

@@ -27,7 +27,7 @@ import type {
   Tensor,
   ValueSpec,
 } from './model.ts';
-import { dataTypeOf, decodeTensor } from './tensorProto.ts';
+import { dataTypeOf, decodeTensor, typeAttributes } from './tensorProto.ts';
 import { isFloat, toFloat32 } from './tensors.ts';
 import { decodeText } from './utf8.ts';
 
@@ -66,9 +66,6 @@ function readTensor(proto: Parameters<typeof decodeTensor>[0], name: string, con
   }
   return wanted;
 }
-
-/** Attributes that hold the number of an element type. */
-const typeAttributes = new Set(['to', 'dtype', 'output_dtype']);
 
 function readAttribute(proto: AttributeProto, op: string, context: Context): Attribute {
   if (proto.refAttrName !== '') return { type: 'reference', value: proto.refAttrName };

@@ -21,11 +21,8 @@ import {
 } from 'onnx-buf';
 import { fail } from '../errors.ts';
 import type { Attribute, DataType, Dim, Model, NodeSpec, ValueSpec } from './model.ts';
-import { dataTypeNumbers, encodeTensor } from './tensorProto.ts';
+import { dataTypeNumbers, encodeTensor, typeAttributes } from './tensorProto.ts';
 import { encodeText } from './utf8.ts';
-
-/** Attributes that hold the number of an element type. */
-const typeAttributes = new Set(['to', 'dtype', 'output_dtype']);
 
 /** An integer as ONNX holds it. */
 const toInt = (value: number): bigint =>

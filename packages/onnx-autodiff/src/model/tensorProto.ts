@@ -26,6 +26,9 @@ export const dataTypeNumbers: Readonly<Record<DataType, number>> = {
   bfloat16: 16,
 };
 
+/** Attributes that hold the number of an element type. */
+export const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtype']);
+
 const byNumber = new Map(Object.entries(dataTypeNumbers).map(([name, number]) => [number, name as DataType]));
 
 /** The element type with a number; undefined for 0, which is "not said". Throws `ERR_FILE_FORMAT` on others. */

@@ -4,8 +4,6 @@
  *
  * Every run makes new tensors and the old ones are released: in Node, writing over an input would need to know that no
  * other node still reads it, and on WebGPU a buffer cannot be read and written in one pass.
- *
- * Over 300 lines: tracing, running and keeping the books of one step share its state.
  */
 
 import {
@@ -17,26 +15,29 @@ import {
   type StateDict,
   setLearningRate,
 } from '@vradam/core';
-import { GraphBuilder, type Value } from '@vradam/onnx-autodiff';
+import { sizeOf } from '@vradam/onnx-autodiff';
 import { fail } from '../errors.ts';
-import { type Executable, openExecutable } from '../executable.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
-import { gradientsOf, type PlannedGraph, planGraph } from '../graphs.ts';
 import { createHostOps } from '../hostOps.ts';
 import {
   type NextStep,
   type Placeholder,
   StepBooks,
   scalarFeeds,
+  splitKey,
   stateInput,
-  type TracedStep,
-  traceStep,
 } from '../optimizer.ts';
 import { type OrtTensor, type OrtTensors, toOrt } from '../runtime.ts';
 import {
+  groupReports,
+  openStepping,
+  openTraining,
+  type StepParts,
+  type SteppingGraph,
+} from './steppingGraph.ts';
+import {
   type Cost,
   type Draw,
-  type GroupReport,
   gradientName,
   initialValues,
   type Learnt,
@@ -48,33 +49,6 @@ import {
   type Update,
   type UpdateContext,
 } from './update.ts';
-
-/** A graph that ends in a step. */
-interface SteppingGraph {
-  readonly executable: Executable;
-  readonly books: StepBooks;
-  readonly step: TracedStep;
-  /** Parameters that move, and buffers: `vradam.next/NAME` for each. */
-  readonly moving: readonly string[];
-}
-
-const rateOutput = (i: number): string => `vradam.rate/${i}`;
-const normOutput = (i: number): string => `vradam.norm/${i}`;
-
-/** Outputs of a step. */
-function stepOutputs(
-  { nextParameters, nextSlots, groups }: TracedStep,
-  moving: ReadonlySet<string>,
-): Map<string, Value> {
-  const outputs = new Map<string, Value>();
-  for (const [name, value] of nextParameters) if (moving.has(name)) outputs.set(nextOutput(name), value);
-  for (const [key, value] of nextSlots) outputs.set(nextOutput(stateInput(key)), value);
-  groups.forEach(({ effectiveLearningRate, norm }, i) => {
-    outputs.set(rateOutput(i), effectiveLearningRate);
-    if (norm) outputs.set(normOutput(i), norm);
-  });
-  return outputs;
-}
 
 /** The graph's placement. */
 export class GraphUpdate implements Update {
@@ -120,10 +94,14 @@ export class GraphUpdate implements Update {
       ([name, shape]) => [name, ops.fromArray(parameters.get(name) as Float32Array, shape)] as const,
     );
     const { parameters: made } = createOptimizer(ops, this.#context.spec).init(Object.fromEntries(named));
+    this.#placeState(made);
+  }
+
+  /** Makes tensors of the state: of what there is, and zeros. */
+  #placeState(made: OptimizerState<Float32Array>['parameters']): void {
     for (const [key, shape] of Object.entries(this.#books.slotShapes(this.#state))) {
-      const [slot, name] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
-      const zeros = () => new Float32Array(shape.reduce((a, b) => a * b, 1));
-      this.#place(stateInput(key), made.get(name)?.slots[slot] ?? zeros(), shape);
+      const [slot, name] = splitKey(key);
+      this.#place(stateInput(key), made.get(name)?.slots[slot] ?? new Float32Array(sizeOf(shape)), shape);
     }
   }
 
@@ -131,34 +109,8 @@ export class GraphUpdate implements Update {
     return this.#state;
   }
 
-  /** Adds the step to a graph, and opens it. */
-  async #open(
-    graph: PlannedGraph,
-    gradients: ReadonlyMap<string, Value>,
-    loss?: Value,
-  ): Promise<SteppingGraph> {
-    const { spec, runtime, plan } = this.#context;
-    const books = new StepBooks(spec, this.#shapes, [...gradients.keys()]);
-    const parameters = new Map(
-      [...plan.trainable].map((name) => [name, graph.parameters.get(name) ?? this.#unused(graph.g, name)]),
-    );
-    const step = traceStep(graph.g, spec, parameters, gradients, this.#state);
-    const outputs = stepOutputs(step, new Set(gradients.keys()));
-    for (const [name, value] of graph.buffers) outputs.set(nextOutput(name), value);
-    if (loss) outputs.set(lossOutput, loss);
-    const weights = new Set([
-      ...this.tensors.keys(),
-      ...step.scalars,
-      ...[...gradients.keys()].map(gradientName),
-    ]);
-    const onGpu = [...outputs.keys()].filter((name) => name.startsWith('vradam.next/'));
-    const executable = await openExecutable(runtime, { graph, outputs, weights, onGpu });
-    return { executable, books, step, moving: onGpu };
-  }
-
-  /** A parameter that the loss does not depend on still belongs to the optimizer. */
-  #unused(g: GraphBuilder, name: string): Value {
-    return g.input(name, 'float32', this.#shapes[name] as readonly number[]);
+  get #stepParts(): StepParts {
+    return { context: this.#context, shapes: this.#shapes, state: this.#state, tensors: this.tensors.keys() };
   }
 
   #ready(): Promise<SteppingGraph> {
@@ -168,34 +120,10 @@ export class GraphUpdate implements Update {
 
   async #openTraining(): Promise<SteppingGraph> {
     const begin = performance.now();
-    const graph = planGraph(this.#context.plan, 'train');
-    const opened = await this.#open(graph, gradientsOf(graph), graph.lossValue);
+    const opened = await openTraining(this.#stepParts);
     const { nodes, createMs } = opened.executable;
     Object.assign(this.cost, { nodes, createMs, buildMs: performance.now() - begin - createMs });
     return opened;
-  }
-
-  /** The step alone, on gradients that come in. */
-  async #openStepping(names: readonly string[]): Promise<SteppingGraph> {
-    const g = new GraphBuilder();
-    const parameters = new Map(
-      Object.entries(this.#shapes).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
-    );
-    const gradients = new Map(
-      names.map((name) => [name, g.input(gradientName(name), 'float32', this.#shapes[name])]),
-    );
-    const first = [...parameters.values()][0] as Value;
-    const { model } = this.#context.plan;
-    const graph: PlannedGraph = {
-      g,
-      values: new Map(),
-      model,
-      lossValue: first,
-      parameters,
-      buffers: new Map(),
-      masks: [],
-    };
-    return this.#open(graph, gradients);
   }
 
   async prepare(): Promise<void> {
@@ -218,7 +146,7 @@ export class GraphUpdate implements Update {
   async apply(gradients: ReadonlyMap<string, Float32Array>): Promise<StepOutcome> {
     const names = [...gradients.keys()];
     const open = (): Promise<SteppingGraph> => {
-      this.#stepping ??= this.#openStepping(names);
+      this.#stepping ??= openStepping(this.#stepParts, names);
       return this.#stepping;
     };
     const next = await this.#next(open, () => (this.#stepping = undefined));
@@ -266,20 +194,12 @@ export class GraphUpdate implements Update {
   /** The new tensors take the place of the old ones. */
   #accept({ graph, books }: { graph: SteppingGraph; books: NextStep }, results: OrtTensors): StepOutcome {
     for (const output of graph.moving) {
-      const input = output.slice('vradam.next/'.length);
+      const input = output.slice(nextOutput('').length);
       this.tensors.get(input)?.dispose();
       this.tensors.set(input, results[output] as OrtTensor);
     }
     this.#state = books.state;
-    const groups = graph.step.groups.map(({ group, norm }, i): GroupReport => {
-      return {
-        group,
-        learningRate: books.learningRates[i] as number,
-        effectiveLearningRate: numberIn(results, rateOutput(i)),
-        norm: norm ? numberIn(results, normOutput(i)) : null,
-      };
-    });
-    return { loss: undefined, groups };
+    return { loss: undefined, groups: groupReports(graph, books, results) };
   }
 
   setBuffers(values: ReadonlyMap<string, OrtTensor>): void {
@@ -345,12 +265,7 @@ export class GraphUpdate implements Update {
       return [name, { ...rest, slots: Object.fromEntries(kept) }] as const;
     });
     this.#state = { ...state, parameters: new Map(books) };
-    for (const [key, shape] of Object.entries(this.#books.slotShapes(this.#state))) {
-      const [slot, name] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
-      const data =
-        state.parameters.get(name)?.slots[slot] ?? new Float32Array(shape.reduce((a, b) => a * b, 1));
-      this.#place(stateInput(key), data, shape);
-    }
+    this.#placeState(state.parameters);
   }
 
   async release(): Promise<void> {

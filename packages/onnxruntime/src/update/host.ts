@@ -25,6 +25,7 @@ import {
   lossOutput,
   nextOutput,
   numberIn,
+  outputsNamed,
   type StepOutcome,
   shapeIn,
   type Update,
@@ -105,12 +106,7 @@ export class HostUpdate implements Update {
     const outcome = this.#step(new Map(gradients));
     // a step that was not taken leaves the statistics of its batch out, too
     if (this.#state.skippedSteps === skipped) {
-      const { bufferNames } = this.#context;
-      const moved = bufferNames.flatMap((name) => {
-        const next = results[nextOutput(name)];
-        return next ? [[name, next] as const] : [];
-      });
-      this.setBuffers(new Map(moved));
+      this.setBuffers(new Map(Object.entries(outputsNamed(results, nextOutput('')))));
     }
     return { ...outcome, loss: numberIn(results, lossOutput) };
   }

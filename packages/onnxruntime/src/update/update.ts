@@ -4,6 +4,7 @@ import type { OptimizerSpec, StateDict } from '@vradam/core';
 import type { Model, Value } from '@vradam/onnx-autodiff';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
 import type { GraphPlan, PlannedGraph } from '../graphs.ts';
+import type { HostTensor } from '../results.ts';
 import type { OrtTensor, OrtTensors, Runtime } from '../runtime.ts';
 
 /** Seed and number of a forward pass, for masks. */
@@ -120,6 +121,20 @@ export function gradientOutputs(
 /** The first number of an output. */
 export function numberIn(results: OrtTensors, name: string): number {
   return Number(((results[name] as OrtTensor).data as ArrayLike<number>)[0]);
+}
+
+/** Outputs whose names begin so, by the rest of their names. */
+export function outputsNamed(results: OrtTensors, prefix: string): Record<string, OrtTensor> {
+  const found = Object.entries(results).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
+/** The gradients among the outputs of a run. */
+export function gradientsIn(results: OrtTensors): Record<string, HostTensor> {
+  const gradients = Object.entries(outputsNamed(results, gradientName('')));
+  return Object.fromEntries(
+    gradients.map(([name, { dims, data }]) => [name, { dims, data: data as Float32Array }]),
+  );
 }
 
 /** First values of some initializers, as copies. */
