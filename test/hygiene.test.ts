@@ -53,7 +53,7 @@ describe('committed files', () => {
 });
 
 describe('the lock', () => {
-  type Entry = { readonly resolved?: string; readonly link?: boolean };
+  type Entry = { readonly version?: string; readonly resolved?: string; readonly link?: boolean };
   const { packages } = JSON.parse(readText('package-lock.json')) as { packages: Record<string, Entry> };
 
   test('holds packages', () => expect(Object.keys(packages).length).toBeGreaterThan(100));
@@ -62,6 +62,11 @@ describe('the lock', () => {
     const elsewhere = Object.entries(packages).filter(([, { link, resolved }]) => resolved && !link);
     expect(elsewhere).toEqual([]);
     expect(readText('package-lock.json')).not.toMatch(/registry|127\.0\.0\.1|localhost/);
+  });
+
+  test('gives a version to each: an entry without one stops `npm ci` on some releases of npm', () => {
+    const installed = Object.entries(packages).filter(([path, { link }]) => path !== '' && !link);
+    expect(installed.filter(([, { version }]) => version === undefined)).toEqual([]);
   });
 
   test('has every workspace', () => {
