@@ -89,7 +89,7 @@ for (const which of ['kernel', 'image']) {
     const isKernel = which === 'kernel';
     const dense = [
       'taps',
-      s === 1 && k > 1 && ['shifts', 'joined shifts'],
+      s === 1 && k > 1 && ['shifts', 'rows'],
       k > 1 && (k === s || count === 1) && 'patches',
     ];
     const kernelForms = [

@@ -26,13 +26,20 @@ const from = (slope: Slope, note?: string): Operator => ({
 /** `min(x, 0)` in one pass. */
 const negativePart = (g: GraphBuilder, x: Value): Value => g.op('Clip', [x, undefined, g.scalar(0, x.dtype)]);
 
+/**
+ * 1 where `x` is positive, else 0. A line so steep that no normal number lies between is one pass less than to compare
+ * and cast; onnxruntime has it for float32 only.
+ */
+const positive = (g: GraphBuilder, x: Value): Value =>
+  x.dtype === 'float32' ? g.op('HardSigmoid', [x], { alpha: 2 ** 127, beta: 0 }) : g.mask(g.greater(x, 0), x);
+
 /** 1 where `x` is positive, else `slope`. */
 function oneOr(g: GraphBuilder, slope: number, x: Value): Value {
-  const positive = g.mask(g.greater(x, 0), x);
+  const step = positive(g, x);
   // max(0 or 1, slope) is one pass less
   return slope >= 0 && slope <= 1
-    ? g.op('Clip', [positive, g.scalar(slope, x.dtype)])
-    : g.add(g.mul(positive, 1 - slope), slope);
+    ? g.op('Clip', [step, g.scalar(slope, x.dtype)])
+    : g.add(g.mul(step, 1 - slope), slope);
 }
 
 /** y = x, or alpha (e^x - 1) below 0: there the slope is y + alpha. */
@@ -152,7 +159,7 @@ const clip: Rule = (backward) => {
 
 /** The family. */
 export const activations: OperatorTable = {
-  Relu: from((g, _x, y) => g.mask(g.greater(y, 0), y), '0 at 0'),
+  Relu: from((g, _x, y) => positive(g, y), '0 at 0'),
   LeakyRelu: from((g, x, _y, node) => oneOr(g, float(node, 'alpha', 0.01), x), 'alpha at 0'),
   PRelu: { infer: inferPRelu, gradient: prelu, note: 'the slope at 0' },
   ThresholdedRelu: from(

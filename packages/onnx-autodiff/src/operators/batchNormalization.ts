@@ -58,7 +58,7 @@ export function affine(g: GraphBuilder, x: Value, scale: Value, bias: Value): Va
 }
 
 /** Sum by channel: first over positions, then over examples, which onnxruntime does up to 3 times as fast as both. */
-function channelSum(g: GraphBuilder, x: Value): Value {
+export function channelSum(g: GraphBuilder, x: Value): Value {
   const [, ...positions] = nonChannelAxes(g, x);
   return g.reduceSum(positions.length > 0 ? g.reduceSum(x, positions) : x, [0]);
 }

@@ -8,10 +8,10 @@
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
 
-import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Value } from '../graph/value.ts';
 import { mulDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
+import { channelSum } from './batchNormalization.ts';
 import { imageGradient } from './convImage.ts';
 import { kernelGradient } from './convKernel.ts';
 import { freshShape, input, misfit } from './infer.ts';
@@ -67,13 +67,6 @@ const inferConv: Infer = (call) => {
   return [{ dtype, shape: [x[0] as Dim, outputs, ...windows.map(({ count }) => count ?? call.fresh())] }];
 };
 
-/** Gradient by the bias: the sum over all but channels. */
-export const biasGradient = (g: GraphBuilder, dy: Value): Value =>
-  g.reduceSum(
-    dy,
-    g.knownShape(dy).flatMap((_, axis) => (axis === 1 ? [] : [axis])),
-  );
-
 const convRule: Rule = ({ g, node, inputs: [image, w], dy, needs }) => {
   const [x, weight] = [image as Value, w as Value];
   const kernel = kernelOf(node, g.knownShape(weight));
@@ -86,7 +79,7 @@ const convRule: Rule = ({ g, node, inputs: [image, w], dy, needs }) => {
   return [
     needs(0) ? uncover(imageGradient(g, dy, weight, whole, correlation)) : undefined,
     needs(1) ? kernelGradient(g, whole, dy, weight, correlation) : undefined,
-    needs(2) ? biasGradient(g, dy) : undefined,
+    needs(2) ? channelSum(g, dy) : undefined,
   ];
 };
 

@@ -13,7 +13,7 @@ import { total } from './correlation.ts';
 export type ImageForm = 'turned' | 'transposed';
 
 /** Forms of the gradient by the kernel. */
-export type KernelForm = 'conv' | 'columns' | 'taps' | 'products' | 'patches' | 'shifts' | 'joined shifts';
+export type KernelForm = 'conv' | 'columns' | 'taps' | 'products' | 'patches' | 'shifts' | 'rows';
 
 /** Cost of a multiplication in a product of matrices. */
 const multiplication = 1 / 20;
@@ -45,8 +45,10 @@ const lanes = 16;
 const padded = (columns: number): number => Math.ceil(columns / lanes) * lanes;
 /** More taps than this are not worth as many nodes. */
 const mostTaps = 128;
-/** Up to so many channels, taps of the last axis share a product of matrices. */
+/** Up to so many channels, all taps share a product of matrices. */
 const fewChannels = 8;
+/** Cost of a multiplication in products of small matrices, one for each image. */
+const smallMultiplication = 1 / 16;
 
 /** Elements of one image, of its result, and positions of a window. */
 function sizesOf({ windows, w }: KnownCorrelation): { image: number; result: number; positions: number } {
@@ -81,11 +83,21 @@ function shiftsCost(known: KnownCorrelation): number {
   const { image, result, positions } = sizesOf(known);
   const { kernel } = windows.at(-1) as KnownWindow;
   const others = taps / kernel;
-  const isJoined = channels <= fewChannels;
-  const copies = (isJoined ? 2 : 1) * kernel * image + 2 * others * result;
+  const copies = kernel * image + 2 * others * result;
   const rows = (kernel - 1) * channels * total(windows.slice(0, -1).map(({ size }) => size));
-  const columns = isJoined ? padded(kernel * channels) : kernel * padded(channels);
-  return copies + rows * row + others * outputs * columns * positions * multiplication;
+  return copies + rows * row + others * outputs * kernel * padded(channels) * positions * multiplication;
+}
+
+function rowsCost(known: KnownCorrelation): number {
+  const [outputs, channels] = known.w as [number, number];
+  const { image, result } = sizesOf(known);
+  const { kernel } = known.windows.at(-1) as KnownWindow;
+  const others = known.taps / kernel;
+  const length = total(known.windows.map(({ size, pads }) => size + pads[0] + pads[1]));
+  const copies = paddingOf(known, image) + kernel * image + (1 + others) * result;
+  const rows = (kernel * channels + others * outputs) * row;
+  const product = others * outputs * padded(kernel * channels) * length * smallMultiplication;
+  return copies + rows + product + known.taps * channels * outputs;
 }
 
 /** Windows side by side: the image is a matrix of patches, if its elements change places. */
@@ -110,6 +122,6 @@ export function kernelForm(known: KnownCorrelation): KernelForm {
     ['taps', tapsCost(known)],
   ];
   if (taps > 1 && windows.every(({ stride }) => stride === 1))
-    costs.push([channels <= fewChannels ? 'joined shifts' : 'shifts', shiftsCost(known)]);
+    costs.push(channels <= fewChannels ? ['rows', rowsCost(known)] : ['shifts', shiftsCost(known)]);
   return costs.reduce((best, next) => (next[1] < best[1] ? next : best))[0];
 }

@@ -32,23 +32,19 @@ function turnedPads(windows: readonly Window[]): readonly (readonly [number, num
 }
 
 /**
- * Kernels turned around along all axes, channels swapped within each group. With taps in front, turning moves whole
- * planes: a third of the time of turning each kernel where it lies.
+ * Kernels turned around along all axes, channels swapped within each group. Taps stay together when channels change
+ * places, and are turned last: a third of the time of turning planes of taps.
  */
 function turned(g: GraphBuilder, w: Value, group: number): Value {
   const [outputs, channels, ...kernel] = w.shape as readonly [number, number, ...number[]];
   const [taps, perGroup] = [total(kernel), outputs / group];
-  const planes = g.transpose(g.reshape(w, [outputs * channels, taps]), [1, 0]);
-  const order = g.op(
-    'Range',
-    [taps - 1, -1, -1].map((value) => g.scalar(value, 'int64')),
-  );
-  const flipped = taps === 1 ? planes : g.gather(planes, order);
   const swapped =
     group === 1
-      ? g.transpose(g.reshape(flipped, [taps, outputs, channels]), [2, 1, 0])
-      : g.transpose(g.reshape(flipped, [taps, group, perGroup, channels]), [1, 3, 2, 0]);
-  return g.reshape(swapped, [group * channels, perGroup, ...kernel]);
+      ? g.transpose(g.reshape(w, [outputs, channels, taps]), [1, 0, 2])
+      : g.transpose(g.reshape(w, [group, perGroup, channels, taps]), [0, 2, 1, 3]);
+  const last = group === 1 ? 2 : 3;
+  const flipped = taps === 1 ? swapped : g.slice(swapped, [-1], [-taps - 1], [last], [-1]);
+  return g.reshape(flipped, [group * channels, perGroup, ...kernel]);
 }
 
 /** Elements behind the last window that none reaches; undefined if only the running graph knows. */

@@ -12,6 +12,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import { isStatic } from '../model/dims.ts';
 import { type KernelForm, kernelForm } from './convCost.ts';
+import { fromRows } from './convRows.ts';
 import { type Correlation, type KnownCorrelation, type KnownWindow, known, total } from './correlation.ts';
 import { extent, times } from './extents.ts';
 import { cut, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
@@ -145,13 +146,7 @@ function moved(g: GraphBuilder, x: Value, amounts: ReadonlyMap<number, readonly 
  * Steps of 1: along the last axis, x moves into the frame of dy; along the others, dy moves into the frame of x.
  * So 3 + 3 copies are enough for 3 x 3 taps, and the middle ones are no copies.
  */
-function fromShifts(
-  g: GraphBuilder,
-  x: Value,
-  dy: Value,
-  { windows, w, taps }: KnownCorrelation,
-  joined: boolean,
-): Value {
+function fromShifts(g: GraphBuilder, x: Value, dy: Value, { windows, w, taps }: KnownCorrelation): Value {
   const [outputs, channels] = w as [number, number];
   const last = windows.at(-1) as KnownWindow;
   const others = windows.slice(0, -1);
@@ -164,17 +159,13 @@ function fromShifts(
     });
     return matrix(g, moved(g, rows, new Map(amounts)), outputs);
   });
-  const right = range(last.kernel).map((k) => {
-    const at = last.pads[0] - k * last.dilation;
-    return matrix(g, moved(g, image, new Map([[rank + 1, [at, last.count - last.size - at]]])), channels);
-  });
-  const rest = taps / last.kernel;
   const all = g.concat(left, 0);
-  const sides = joined ? [g.concat(right, 0)] : right;
-  const width = joined ? last.kernel : 1;
-  const products = sides.map((side) =>
-    g.reshape(g.gemm(all, side, undefined, { transB: 1 }), [rest, outputs, width, channels]),
-  );
+  const products = range(last.kernel).map((k) => {
+    const at = last.pads[0] - k * last.dilation;
+    const side = moved(g, image, new Map([[rank + 1, [at, last.count - last.size - at]]]));
+    const product = g.gemm(all, matrix(g, side, channels), undefined, { transB: 1 });
+    return g.reshape(product, [taps / last.kernel, outputs, 1, channels]);
+  });
   return g.reshape(g.transpose(g.concat(products, 2), [1, 3, 0, 2]), w);
 }
 
@@ -261,9 +252,9 @@ export function kernelGradient(
     case 'patches':
       return fromPatches(g, x, dy, sizes);
     case 'shifts':
-      return fromShifts(g, x, dy, sizes, false);
-    case 'joined shifts':
-      return fromShifts(g, x, dy, sizes, true);
+      return fromShifts(g, x, dy, sizes);
+    case 'rows':
+      return fromRows(g, x, dy, sizes);
     default:
       return fromConv(g, x, dy, w, correlation);
   }

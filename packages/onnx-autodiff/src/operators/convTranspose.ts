@@ -11,7 +11,8 @@
 import { int, ints, text, type Value } from '../graph/value.ts';
 import { addDims, mulDims, subDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { biasGradient, checkBias, checkChannels, kernelOf, looseShape } from './conv.ts';
+import { channelSum } from './batchNormalization.ts';
+import { checkBias, checkChannels, kernelOf, looseShape } from './conv.ts';
 import { kernelGradient } from './convKernel.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
@@ -109,7 +110,7 @@ const convTransposeRule: Rule = ({ g, node, inputs, outputs: [y], dy, needs }) =
   return [
     needs(0) ? image() : undefined,
     needs(1) ? kernelGradient(g, dy, x, w, { windows, group }) : undefined,
-    needs(2) ? biasGradient(g, dy) : undefined,
+    needs(2) ? channelSum(g, dy) : undefined,
   ];
 };
 
