@@ -431,6 +431,8 @@ describe('a model', () => {
       { count: { type: 'int', value: 0.5 } },
       { count: { type: 'int', value: 2 ** 60 } },
       { axes: { type: 'ints', value: [Number.NaN] } },
+      { alpha: { type: 'float', value: 1e300 } },
+      { scales: { type: 'floats', value: [1, -1e39] } },
       { to: { type: 'string', value: 'complex64' } },
     ] as NodeSpec['attributes'][]) {
       expect(codeOf(() => encodeModel({ ...model, nodes: [node(attributes)] }))).toBe('ERR_MODEL_INVALID');

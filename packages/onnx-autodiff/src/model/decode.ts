@@ -1,18 +1,6 @@
 /** Reads ONNX files. Everything in them is hostile until it has been checked. */
 
-import { fromBinary } from '@bufbuild/protobuf';
 import { VRAdamError } from '@vradam/core';
-import {
-  type AttributeProto,
-  type FunctionProto,
-  type GraphProto,
-  AttributeProto_AttributeType as Kind,
-  type ModelProto,
-  ModelProtoSchema,
-  type NodeProto,
-  type OperatorSetIdProto,
-  type ValueInfoProto,
-} from 'onnx-buf';
 import { fail } from '../errors.ts';
 import { symbol } from './dims.ts';
 import type { ExternalData } from './externalData.ts';
@@ -27,9 +15,20 @@ import type {
   Tensor,
   ValueSpec,
 } from './model.ts';
-import { dataTypeOf, decodeTensor, typeAttributes } from './tensorProto.ts';
+import type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  OpsetProto,
+  TensorProto,
+  ValueProto,
+} from './schema.ts';
+import { dataTypeOf, decodeTensor, kinds, typeAttributes } from './tensorProto.ts';
 import { isFloat, toFloat32 } from './tensors.ts';
 import { decodeText } from './utf8.ts';
+import { readMessage } from './wire.ts';
 
 /** Options of {@link decodeModel}. */
 export interface DecodeOptions {
@@ -49,16 +48,11 @@ interface Context {
   readonly converted: Conversion[];
 }
 
-const toNumber = (value: bigint): number => {
-  const safe = BigInt(Number.MAX_SAFE_INTEGER);
-  return Number(value > safe ? safe : value < -safe ? -safe : value);
-};
-
 /** The precision that is computed in. */
 const computed = (dtype: DataType | undefined, { convert }: Context): DataType | undefined =>
   convert && isFloat(dtype) ? 'float32' : dtype;
 
-function readTensor(proto: Parameters<typeof decodeTensor>[0], name: string, context: Context): Tensor {
+function readTensor(proto: TensorProto, name: string, context: Context): Tensor {
   const stored = decodeTensor(proto, context.external);
   const wanted = context.convert ? toFloat32(stored) : stored;
   if (wanted.dtype !== stored.dtype) {
@@ -69,26 +63,27 @@ function readTensor(proto: Parameters<typeof decodeTensor>[0], name: string, con
 
 function readAttribute(proto: AttributeProto, op: string, context: Context): Attribute {
   if (proto.refAttrName !== '') return { type: 'reference', value: proto.refAttrName };
-  switch (proto.type) {
-    case Kind.INT: {
-      if (!typeAttributes.has(proto.name)) return { type: 'int', value: toNumber(proto.i) };
-      return { type: 'string', value: computed(dataTypeOf(toNumber(proto.i)), context) ?? '' };
+  const type = kinds[proto.type] ?? '';
+  switch (type) {
+    case 'INT': {
+      if (!typeAttributes.has(proto.name)) return { type: 'int', value: proto.i };
+      return { type: 'string', value: computed(dataTypeOf(proto.i), context) ?? '' };
     }
-    case Kind.FLOAT:
+    case 'FLOAT':
       return { type: 'float', value: proto.f };
-    case Kind.STRING:
+    case 'STRING':
       return { type: 'string', value: decodeText(proto.s) };
-    case Kind.TENSOR:
+    case 'TENSOR':
       if (!proto.t) return { type: 'other', value: 'tensor' };
       return { type: 'tensor', value: readTensor(proto.t, `${op}.${proto.name}`, context) };
-    case Kind.INTS:
-      return { type: 'ints', value: proto.ints.map(toNumber) };
-    case Kind.FLOATS:
+    case 'INTS':
+      return { type: 'ints', value: proto.ints };
+    case 'FLOATS':
       return { type: 'floats', value: proto.floats };
-    case Kind.STRINGS:
-      return { type: 'strings', value: proto.strings.map(decodeText) };
+    case 'STRINGS':
+      return { type: 'strings', value: proto.strings.map((bytes) => decodeText(bytes)) };
     default:
-      return { type: 'other', value: Kind[proto.type] ?? 'unknown' };
+      return { type: 'other', value: type };
   }
 }
 
@@ -108,12 +103,12 @@ function readNode(proto: NodeProto, context: Context): NodeSpec {
   };
 }
 
-function readValue({ name, type }: ValueInfoProto, context: Context): ValueSpec {
-  if (type?.value.case !== 'tensorType') return { name, dtype: undefined, shape: undefined };
-  const { elemType, shape } = type.value.value;
-  const dims = shape?.dim.map(({ value }, axis): Dim => {
-    if (value.case === 'dimValue' && value.value >= 0n) return toNumber(value.value);
-    return symbol(value.case === 'dimParam' && value.value !== '' ? value.value : `${name}.${axis}`);
+function readValue({ name, type }: ValueProto, context: Context): ValueSpec {
+  if (type?.which !== 1) return { name, dtype: undefined, shape: undefined };
+  const { elemType, shape } = type.value;
+  const dims = shape?.dim.map(({ value = '' }, axis): Dim => {
+    if (typeof value === 'number') return value >= 0 ? value : symbol(`${name}.${axis}`);
+    return symbol(value || `${name}.${axis}`);
   });
   return { name, dtype: computed(dataTypeOf(elemType), context), shape: dims };
 }
@@ -132,11 +127,11 @@ function readFunction(proto: FunctionProto, context: Context): FunctionSpec {
   };
 }
 
-function readOpsets(imports: readonly OperatorSetIdProto[]): {
+function readOpsets(imports: readonly OpsetProto[]): {
   opset: number;
   otherOpsets: Record<string, number>;
 } {
-  const versions = imports.map(({ domain, version }) => [toDomain(domain), toNumber(version)] as const);
+  const versions = imports.map(({ domain, version }) => [toDomain(domain), version] as const);
   const own = versions.find(([domain]) => domain === '')?.[1];
   if (own === undefined)
     fail(
@@ -172,7 +167,7 @@ function readModel(proto: ModelProto, context: Context): Model {
   return {
     ...readOpsets(proto.opsetImport),
     ...readGraph(proto.graph, context),
-    irVersion: toNumber(proto.irVersion),
+    irVersion: proto.irVersion,
     producer: proto.producerName,
     doc: proto.docString,
     metadata: Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value])),
@@ -194,7 +189,7 @@ export function decodeModel(
   if (!(bytes instanceof Uint8Array))
     fail('ERR_OPTION_TYPE', `decodeModel: bytes must be a Uint8Array. Received: ${typeof bytes}.`);
   try {
-    const proto = fromBinary(ModelProtoSchema, bytes);
+    const proto = readMessage<ModelProto>(bytes, 'Model');
     return readModel(proto, { external: externalData, convert: !keepPrecision, converted: [] });
   } catch (cause) {
     if (cause instanceof VRAdamError) throw cause;

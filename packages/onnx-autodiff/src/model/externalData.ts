@@ -1,7 +1,7 @@
 /** Weights that lie beside the file. */
 
-import type { TensorProto } from 'onnx-buf';
 import { fail } from '../errors.ts';
+import type { TensorProto } from './schema.ts';
 
 /** Files beside a model: bytes by their path relative to it, or a function that reads one. */
 export type ExternalData = Readonly<Record<string, Uint8Array>> | ((location: string) => Uint8Array);

@@ -1,10 +1,9 @@
 /** Tensors as ONNX files hold them: raw or typed, inside or beside the file. */
 
-import { create } from '@bufbuild/protobuf';
-import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from 'onnx-buf';
 import { fail } from '../errors.ts';
 import { type ExternalData, readExternal } from './externalData.ts';
 import type { DataType, Tensor, TensorData } from './model.ts';
+import type { TensorProto } from './schema.ts';
 import { bytesPerElement, emptyData, sizeOf } from './tensors.ts';
 import { decodeText, encodeText } from './utf8.ts';
 
@@ -26,6 +25,12 @@ export const dataTypeNumbers: Readonly<Record<DataType, number>> = {
   bfloat16: 16,
 };
 
+/** Types of attributes (AttributeProto.AttributeType), by number. */
+export const kinds: readonly string[] =
+  'UNDEFINED FLOAT INT STRING TENSOR GRAPH FLOATS INTS STRINGS TENSORS GRAPHS SPARSE_TENSOR SPARSE_TENSORS TYPE_PROTO TYPE_PROTOS'.split(
+    ' ',
+  );
+
 /** Attributes that hold the number of an element type. */
 export const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtype']);
 
@@ -44,10 +49,10 @@ export function dataTypeOf(number: number): DataType | undefined {
 }
 
 /** A dimension as a number. */
-function toSize(dim: bigint, name: string): number {
-  if (dim < 0n || dim > 0x7fffffffn)
+function toSize(dim: number, name: string): number {
+  if (dim < 0 || dim > 0x7fffffff)
     fail('ERR_FILE_FORMAT', `a dimension of ${JSON.stringify(name)} must be in [0, 2^31). Received: ${dim}.`);
-  return Number(dim);
+  return dim;
 }
 
 /** Field that holds the elements of a type when they are not raw. */
@@ -100,9 +105,9 @@ export function decodeTensor(proto: TensorProto, external: ExternalData | undefi
         'ERR_FILE_FORMAT',
         `${JSON.stringify(proto.name)} must hold ${size} texts. Received: ${proto.stringData.length}.`,
       );
-    return { dtype, shape, data: proto.stringData.map(decodeText) };
+    return { dtype, shape, data: proto.stringData.map((bytes) => decodeText(bytes)) };
   }
-  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
+  if (proto.dataLocation === 1) {
     const bytes = readExternal(proto, size * bytesPerElement[dtype], external);
     return { dtype, shape, data: fromBytes(dtype, bytes, size, proto.name) };
   }
@@ -115,13 +120,8 @@ export function decodeTensor(proto: TensorProto, external: ExternalData | undefi
 }
 
 /** Writes a tensor, its numbers raw. */
-export function encodeTensor({ dtype, shape, data }: Tensor, name: string): TensorProto {
-  const dims = shape.map(BigInt);
-  const dataType = dataTypeNumbers[dtype];
-  if (!ArrayBuffer.isView(data)) {
-    const stringData = (data as readonly string[]).map(encodeText);
-    return create(TensorProtoSchema, { name, dims, dataType, stringData });
-  }
-  const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  return create(TensorProtoSchema, { name, dims, dataType, rawData });
+export function encodeTensor({ dtype, shape, data }: Tensor, name: string): Partial<TensorProto> {
+  const head = { name, dims: shape, dataType: dataTypeNumbers[dtype] };
+  if (!ArrayBuffer.isView(data)) return { ...head, stringData: (data as readonly string[]).map(encodeText) };
+  return { ...head, rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
