@@ -67,7 +67,8 @@ function columnsCost(known: KnownCorrelation): number {
   const { taps } = known;
   const copies = taps > 1 ? paddingOf(known, image) + 2 * taps * channels * positions : 0;
   // a product for each image is written and summed
-  return copies + taps * channels * outputs * (positions * multiplication + 1);
+  const product = outputs * padded(taps * channels) * positions * smallMultiplication;
+  return copies + product + taps * channels * outputs;
 }
 
 function tapsCost(known: KnownCorrelation): number {
