@@ -38,13 +38,13 @@ function trainProblem({ layers, inputs, labels }) {
   };
 }
 
-/** The portable path on one tfjs backend. */
-export const tfjsBackend = (backendName) => ({
-  name: `tfjs-${backendName}`,
+/** One tfjs backend, with the fused path where it has one, or `fused: false`. */
+export const tfjsBackend = (backendName, { fused = 'auto' } = {}) => ({
+  name: fused === 'auto' ? `tfjs-${backendName}` : `tfjs-${backendName}-portable`,
   async create() {
     await tf.setBackend(backendName);
     await tf.ready();
-    return createTfjsOps();
+    return createTfjsOps({ fused });
   },
   parameter(data, shape) {
     const initial = tf.tensor(Float32Array.from(data), shape, 'float32');
@@ -56,4 +56,7 @@ export const tfjsBackend = (backendName) => ({
   trainProblem,
 });
 
-export const backends = [tfjsBackend('cpu'), tfjsBackend('wasm')];
+export const backends = ['cpu', 'wasm'].flatMap((name) => [
+  tfjsBackend(name),
+  tfjsBackend(name, { fused: false }),
+]);

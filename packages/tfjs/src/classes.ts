@@ -6,7 +6,6 @@ import {
   adamw,
   type MomentumOptions,
   momentum,
-  type OptimizerOptions,
   type RMSPropOptions,
   rmsprop,
   type SGDOptions,
@@ -16,67 +15,67 @@ import {
   vradam,
   vrMomentum,
 } from '@vradam/core';
-import { SpecOptimizer } from './optimizer.ts';
+import { ConfiguredOptimizer, type TfjsOptions } from './configured.ts';
 
 // tfjs has its own SGD, RMSProp and Momentum in its registry: ours, which follow PyTorch, are named apart there.
 
 /** VRAdam: AdamW whose learning rate brakes as the velocity grows. Options: `vradam` of the core. */
-export class VRAdam extends SpecOptimizer {
+export class VRAdam extends ConfiguredOptimizer<VRAdamOptions> {
   /** Name in saved models. */
   static override className = 'VRAdam';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<VRAdamOptions>) {
-    super(vradam(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<VRAdamOptions>) {
+    super(vradam, options);
   }
 }
 
 /** AdamW with decoupled weight decay. Options: `adamw` of the core. */
-export class AdamW extends SpecOptimizer {
+export class AdamW extends ConfiguredOptimizer<AdamWOptions> {
   /** Name in saved models. */
   static override className = 'AdamW';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<AdamWOptions>) {
-    super(adamw(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<AdamWOptions>) {
+    super(adamw, options);
   }
 }
 
 /** SGD with momentum, Nesterov's look-ahead and L2 weight decay, as in PyTorch. Options: `sgd` of the core. */
-export class SGD extends SpecOptimizer {
+export class SGD extends ConfiguredOptimizer<SGDOptions> {
   /** Name in saved models. */
   static override className = 'TorchSGD';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<SGDOptions>) {
-    super(sgd(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<SGDOptions>) {
+    super(sgd, options);
   }
 }
 
 /** RMSProp with epsilon outside the root, as in PyTorch. Options: `rmsprop` of the core. */
-export class RMSProp extends SpecOptimizer {
+export class RMSProp extends ConfiguredOptimizer<RMSPropOptions> {
   /** Name in saved models. */
   static override className = 'TorchRMSProp';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<RMSPropOptions>) {
-    super(rmsprop(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<RMSPropOptions>) {
+    super(rmsprop, options);
   }
 }
 
 /** Momentum as an exponential average of gradients. Options: `momentum` of the core. */
-export class Momentum extends SpecOptimizer {
+export class Momentum extends ConfiguredOptimizer<MomentumOptions> {
   /** Name in saved models. */
   static override className = 'AverageMomentum';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<MomentumOptions>) {
-    super(momentum(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<MomentumOptions>) {
+    super(momentum, options);
   }
 }
 
 /** Momentum with VRAdam's brake. Options: `vrMomentum` of the core. */
-export class VRMomentum extends SpecOptimizer {
+export class VRMomentum extends ConfiguredOptimizer<VRMomentumOptions> {
   /** Name in saved models. */
   static override className = 'VRMomentum';
-  /** @param options - hyper-parameters, groups, and `nonFinite`. */
-  constructor(options?: OptimizerOptions<VRMomentumOptions>) {
-    super(vrMomentum(options));
+  /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
+  constructor(options?: TfjsOptions<VRMomentumOptions>) {
+    super(vrMomentum, options);
   }
 }
 

@@ -2,8 +2,29 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { float32Ops, type Scalar as Operand, type ScalarOps, type TensorOps } from '@vradam/core';
+import { assign, keep, release } from './journal.ts';
+import { arrayOps } from './kernels.ts';
+import { cpuMemory } from './memory.ts';
 
 type Operands = Operand<tf.Tensor>;
+
+/** A scalar of a step: a rank-0 tensor, or a number where the fused path runs on the CPU. */
+export type TfjsScalar = tf.Tensor | number;
+
+/** How a step is computed. */
+export interface PathOptions {
+  /**
+   * `'auto'` (default) takes the fused path where the backend shows what it needs, and `false` never. Results agree
+   * within float32 rounding.
+   */
+  readonly fused?: 'auto' | false;
+}
+
+/**
+ * Which code runs a step: fused loops over the arrays of the `cpu` backend, fused SIMD kernels on the memory of the
+ * `wasm` backend, or tfjs operations.
+ */
+export type StepPath = 'cpu' | 'wasm' | 'portable';
 
 // Terms are stacked and summed: tf.addN silently drops terms on webgpu above the shader's eight bindings.
 const scalars: ScalarOps<tf.Tensor> = {
@@ -42,19 +63,18 @@ function sumPower(x: tf.Tensor, power: number): tf.Tensor {
 /** A variable keeps its handle and its place in the model; a plain tensor's place is taken. */
 function replace(previous: tf.Tensor, next: tf.Tensor): tf.Tensor {
   if (previous instanceof tf.Variable) {
-    previous.assign(next);
-    next.dispose();
+    assign(previous, next);
     return previous;
   }
-  previous.dispose();
-  return tf.keep(next);
+  release(previous);
+  return keep(next);
 }
 
 /** What leaves is kept, so that a surrounding `tf.tidy` of the user does not release it. */
 function tidy<R>(scope: () => R): R {
   const result = tf.tidy(scope as () => tf.TensorContainer) as R;
   for (const tensor of Array.isArray(result) ? result : [result]) {
-    if (tensor instanceof tf.Tensor) tf.keep(tensor);
+    if (tensor instanceof tf.Tensor) keep(tensor);
   }
   return result;
 }
@@ -62,25 +82,18 @@ function tidy<R>(scope: () => R): R {
 /** Backends whose values lie in the memory of the CPU, so that looking at a gradient stalls nothing. */
 const visible: readonly string[] = ['cpu', 'wasm'];
 
-/**
- * The operations on the current tfjs backend. Call it when that is ready.
- *
- * Element type float32, norms too. `nonFinite: 'throw'` and `'skip'` are there on the `cpu` and `wasm` backends.
- *
- * @returns operations on tensors and variables; scalars are rank-0 tensors and are never read in a step.
- */
-export function createTfjsOps(): TensorOps<tf.Tensor, tf.Tensor> {
+function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
   const backend = tf.getBackend();
   return {
     name: `tfjs-${backend}`,
     dtype: 'float32',
     scalars,
     // a copy: on the cpu backend a tensor shares memory with the array it is made of
-    fromArray: (data, shape) => tf.keep(tf.tensor(Float32Array.from(data), [...shape], 'float32')),
+    fromArray: (data, shape) => keep(tf.tensor(Float32Array.from(data), [...shape], 'float32')),
     toArray: async (x) => Float32Array.from(await x.data()),
     readScalar: async (x) => (await x.data())[0] as number,
     shape: (x) => x.shape,
-    zerosLike: (x) => tf.keep(tf.zeros(x.shape)),
+    zerosLike: (x) => keep(tf.zeros(x.shape)),
     axpby: (a, x, b, y) => tf.add(scale(a, x), scale(b, y)),
     affine: (a, x, b) => (b === 0 ? (a === 1 ? x.clone() : tf.mul(x, a)) : tf.add(scale(a, x), b)),
     mul: (x, y) => tf.mul(x, y),
@@ -89,9 +102,35 @@ export function createTfjsOps(): TensorOps<tf.Tensor, tf.Tensor> {
     sumPower,
     replace,
     tidy,
-    dispose: (x) => x.dispose(),
+    dispose: (x) => {
+      if (typeof x !== 'number') release(x);
+    },
     ...(visible.includes(backend) && {
       countNonFinite: (x: tf.Tensor) => float32Ops.countNonFinite?.(x.dataSync() as Float32Array) ?? 0,
     }),
   };
+}
+
+/** The operations on the current backend, and the path they take. */
+export function chooseOps({ fused = 'auto' }: PathOptions): {
+  readonly path: StepPath;
+  readonly ops: TensorOps<tf.Tensor, TfjsScalar>;
+} {
+  const portable = portableOps();
+  const memory = fused === 'auto' ? cpuMemory() : null;
+  if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
+  return { path: 'portable', ops: portable };
+}
+
+/**
+ * The operations on the current tfjs backend. Call it when that is ready.
+ *
+ * Element type float32. Norms are float32 on the portable path and float64 on a fused one. `nonFinite: 'throw'` and
+ * `'skip'` are there on the `cpu` and `wasm` backends.
+ *
+ * @returns operations on tensors and variables. Scalars are rank-0 tensors that are never read in a step, or numbers
+ *   on a fused path.
+ */
+export function createTfjsOps(options: PathOptions = {}): TensorOps<tf.Tensor, TfjsScalar> {
+  return chooseOps(options).ops;
 }

@@ -1,66 +1,63 @@
-/** `tf.Optimizer` over the core: state by variable name, for `minimize`, `applyGradients` and `model.compile`. */
+/**
+ * `tf.Optimizer` over the core: state by variable name, for `minimize`, `applyGradients` and `model.compile`.
+ *
+ * Over 300 lines: all of `tf.Optimizer`'s contract on one private state. What needs no state is in files of its own.
+ */
 
 import * as tf from '@tensorflow/tfjs-core';
 import {
   createOptimizer,
   disposeState,
   exportState,
-  type GroupStats,
+  type Gradients,
   importState,
   type Optimizer,
   type OptimizerSpec,
   type OptimizerState,
+  type Schedule,
   type StateDict,
   setLearningRate,
-  VRAdamError,
 } from '@vradam/core';
-import { createTfjsOps } from './ops.ts';
+import { AveragedWeights, keepsAverage } from './averages.ts';
+import { byName, fail, type VariableGradients, type Variables, variablesOf } from './gradients.ts';
+import { atomically } from './journal.ts';
+import { handOut } from './kernels.ts';
+import { matchLoaded, takeLoaded, withWaiting } from './loaded.ts';
+import { chooseOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
+import { type KeptStats, keepStats, readStats, releaseStats, type StepStats } from './stats.ts';
+import { countersName, fromWeights, type NamedWeight, packCounters, slotsOf, weightName } from './weights.ts';
 
-type Variables = Readonly<Record<string, tf.Variable>>;
-type VariableGradients = Parameters<tf.Optimizer['applyGradients']>[0];
+type State = OptimizerState<tf.Tensor>;
 
-/** What the brake did to one group in the last step. */
-export interface StepStats {
-  /** Name of the group. */
-  readonly group: string;
-  /** Base learning rate. */
-  readonly learningRate: number;
-  /** Learning rate the variables moved by. */
-  readonly effectiveLearningRate: number;
-  /** Norm over the group, or null if the algorithm has none. */
-  readonly norm: number | null;
+/** The core optimizer on one backend. */
+interface Engine {
+  readonly backend: string;
+  readonly path: StepPath;
+  readonly optimizer: Optimizer<tf.Tensor, TfjsScalar>;
 }
 
-/** The core optimizer on the current backend, and its state. */
-interface Bound {
-  readonly optimizer: Optimizer<tf.Tensor, tf.Tensor>;
-  readonly state: OptimizerState<tf.Tensor>;
+/** All that a step changes; a failed step leaves the old one in place. */
+interface Progress {
+  readonly state: State;
   readonly variables: Variables;
+  /** Loaded, and not yet claimed by a variable. */
+  readonly waiting: StateDict | null;
 }
 
-function registered(name: string): tf.Variable {
-  const variable = tf.engine().registeredVariables[name];
-  if (variable) return variable;
-  throw new VRAdamError(
-    'ERR_PARAMETER_UNKNOWN',
-    `[@vradam/tfjs] there is no variable ${JSON.stringify(name)}. Was it disposed, or made by another copy of tfjs-core?`,
-  );
-}
-
-/** Gradients by variable name, from the map form and from the array form. */
-function byName(gradients: VariableGradients): Record<string, tf.Tensor | null> {
-  const pairs = Array.isArray(gradients)
-    ? gradients.map(({ name, tensor }) => [name, tensor ?? null])
-    : Object.entries(gradients);
-  return Object.fromEntries(pairs) as Record<string, tf.Tensor | null>;
-}
+const emptyState = ({ groups }: OptimizerSpec): State => ({
+  step: 0,
+  skippedSteps: 0,
+  microStep: 0,
+  learningRates: groups.map(() => null),
+  parameters: new Map(),
+});
 
 /**
- * Any optimizer of the core as a `tf.Optimizer`. Use it for specs with transforms; the classes below are shorter
- * for plain ones.
+ * Any optimizer of the core as a `tf.Optimizer`. Use it for specs of your own; the classes beside it are shorter, and
+ * can be saved with a model.
  *
  * State is kept by variable NAME: variables may come in another order, in part, or later. Construction touches no
- * backend, so it may come before `tf.ready()`.
+ * backend, so it may come before `tf.ready()`. Not owned by a model: dispose it yourself.
  *
  * @example
  * ```ts
@@ -73,28 +70,81 @@ export class SpecOptimizer extends tf.Optimizer {
   static className = 'SpecOptimizer';
   /** What it does. */
   readonly spec: OptimizerSpec;
-  #bound: Bound | null = null;
-  #stats: readonly GroupStats<tf.Tensor>[] = [];
-  #learningRate: number | null = null;
+  readonly #pathOptions: PathOptions;
+  readonly #rates = new Map<string, number | Schedule>();
+  #engine: Engine | null = null;
+  #progress: Progress;
+  #stats: readonly KeptStats[] = [];
+  #averages: AveragedWeights | null = null;
+  #madeWeights: tf.Tensor[] = [];
 
-  /** @param spec - from `vradam()`, `adamw()`, ..., perhaps wrapped by transforms. */
-  constructor(spec: OptimizerSpec) {
+  /**
+   * @param spec - from `vradam()`, `adamw()`, ..., perhaps wrapped by transforms.
+   * @param options - which path a step may take.
+   */
+  constructor(spec: OptimizerSpec, options: PathOptions = {}) {
     super();
+    if (options.fused !== undefined && options.fused !== false && options.fused !== 'auto') {
+      fail('ERR_OPTION_RANGE', `fused must be 'auto' or false. Received: ${String(options.fused)}.`);
+    }
     this.spec = spec;
+    this.#pathOptions = options;
+    this.#progress = { state: emptyState(spec), variables: {}, waiting: null };
   }
 
-  /** Binds to the backend at the first use, and takes in variables not seen before. */
-  #bind(names: readonly string[]): Bound {
-    const optimizer = this.#bound?.optimizer ?? createOptimizer(createTfjsOps(), this.spec);
-    const before = this.#bound?.state ?? optimizer.init({});
-    const found: Variables = Object.fromEntries(names.map((name) => [name, registered(name)]));
-    const added = Object.entries(found).filter(([name]) => !before.parameters.has(name));
-    const fresh = optimizer.init(Object.fromEntries(added));
-    const joined = { ...before, parameters: new Map([...before.parameters, ...fresh.parameters]) };
-    const state = this.#learningRate === null ? joined : setLearningRate(this, joined, this.#learningRate);
-    this.#learningRate = null;
-    this.#bound = { optimizer, state, variables: { ...this.#bound?.variables, ...found } };
-    return this.#bound;
+  /** The core optimizer on the current backend; the state follows when that has changed. */
+  #onBackend(): Engine {
+    const backend = tf.getBackend();
+    if (this.#engine?.backend !== backend) {
+      const { path, ops } = chooseOps(this.#pathOptions);
+      this.#engine = { backend, path, optimizer: createOptimizer(ops, this.spec) };
+    }
+    return this.#engine as Engine;
+  }
+
+  /** Which code runs a step on the current backend. Call it when that is ready. */
+  get path(): StepPath {
+    return this.#onBackend().path;
+  }
+
+  /** What is there before a step: the state with variables that are new to it, and rates of this step. */
+  #join(
+    optimizer: Optimizer<tf.Tensor, TfjsScalar>,
+    found: Variables,
+    given: Gradients<tf.Tensor>,
+  ): Progress {
+    const { state, variables, waiting } = this.#progress;
+    const fresh = Object.keys(found)
+      .filter((name) => !state.parameters.has(name))
+      .map((name) => ({ name, hasGradient: given[name] != null }));
+    const isFirst = state.parameters.size === 0;
+    const matching = waiting ? matchLoaded(waiting, fresh, found, isFirst) : new Map<string, string>();
+    const only = (wanted: (name: string) => boolean): Variables =>
+      Object.fromEntries(
+        fresh.filter(({ name }) => wanted(name)).map(({ name }) => [name, found[name]]),
+      ) as Variables;
+    const split = waiting && matching.size > 0 ? takeLoaded(waiting, matching) : null;
+    const loaded =
+      split &&
+      importState(
+        optimizer,
+        split.taken,
+        only((name) => matching.has(name)),
+      );
+    const begun = optimizer.init(only((name) => !matching.has(name)));
+    const parameters = new Map([...state.parameters, ...(loaded?.parameters ?? []), ...begun.parameters]);
+    return {
+      state: { ...state, parameters, learningRates: this.#liveRates(state.step) },
+      variables: { ...variables, ...found },
+      waiting: split ? split.waiting : waiting,
+    };
+  }
+
+  #liveRates(step: number): (number | null)[] {
+    return this.spec.groups.map(({ name }) => {
+      const rate = this.#rates.get(name) ?? null;
+      return typeof rate === 'function' ? rate(step) : rate;
+    });
   }
 
   /**
@@ -102,112 +152,252 @@ export class SpecOptimizer extends tf.Optimizer {
    *
    * @param variableGradients - gradients by variable name, or an array of `{ name, tensor }`. A missing one (null
    *   or undefined) leaves its variable and state alone. Not disposed.
-   * @throws VRAdamError `ERR_NON_FINITE`, `ERR_SHAPE_MISMATCH`, `ERR_PARAMETER_UNKNOWN`. Then nothing has changed.
+   * @throws VRAdamError `ERR_NON_FINITE`, `ERR_SHAPE_MISMATCH`, `ERR_PARAMETER_UNKNOWN`, `ERR_STATE_MISMATCH`,
+   *   `ERR_UNSUPPORTED`, `ERR_OPTION_RANGE` from a schedule. Then nothing has changed.
    */
   override applyGradients(variableGradients: VariableGradients): void {
+    this.#averages?.refuseStep();
     const gradients = byName(variableGradients);
-    const { optimizer, state, variables } = this.#bind(Object.keys(gradients));
-    const { state: after, stats } = optimizer.update(variables, gradients, state);
-    this.#bound = { optimizer, state: after, variables };
-    this.#keepStats(stats);
+    const { parameters } = this.#progress.state;
+    const found = variablesOf(gradients, (name) => parameters.get(name)?.shape);
+    if (keepsAverage(this.spec)) this.#checkAlive(found);
+    const { optimizer } = this.#onBackend();
+    const { progress, stats } = atomically(() => {
+      const joined = this.#join(optimizer, found, gradients);
+      const { state, stats } = optimizer.update(joined.variables, gradients, joined.state);
+      return { progress: { ...joined, state }, stats: keepStats(stats) };
+    });
+    this.#progress = progress;
+    releaseStats(this.#stats);
+    this.#stats = stats;
     this.incrementIterations();
   }
 
-  #keepStats(stats: readonly GroupStats<tf.Tensor>[]): void {
-    for (const { effectiveLearningRate, norm } of this.#stats) {
-      effectiveLearningRate.dispose();
-      norm?.dispose();
+  /** The average of a variable goes on in steps without it, so that it must be there. */
+  #checkAlive(found: Variables): void {
+    for (const [name, variable] of Object.entries(this.#progress.variables)) {
+      if (!variable.isDisposed || Object.hasOwn(found, name)) continue;
+      fail(
+        'ERR_PARAMETER_UNKNOWN',
+        `variable ${JSON.stringify(name)} was disposed, and its average goes on. Nothing changed. Call ` +
+          `optimizer.forget(${JSON.stringify(name)}).`,
+      );
     }
-    this.#stats = stats;
+  }
+
+  /**
+   * Drops the state of variables, e.g. of those you have disposed.
+   *
+   * @throws VRAdamError `ERR_PARAMETER_UNKNOWN` for a name that has no state.
+   */
+  forget(...names: string[]): void {
+    const { state, variables, waiting } = this.#progress;
+    const parameters = new Map(state.parameters);
+    const rest = { ...variables };
+    for (const name of names) {
+      const parameter = parameters.get(name);
+      if (!parameter) fail('ERR_PARAMETER_UNKNOWN', `forget: there is no state of ${JSON.stringify(name)}.`);
+      for (const tensor of Object.values(parameter.slots)) tensor.dispose();
+      parameters.delete(name);
+      delete rest[name];
+    }
+    this.#progress = { state: { ...state, parameters }, variables: rest, waiting };
   }
 
   /** Learning rate of the next step, before the brake, of the group `default`. */
   get learningRate(): number {
-    const { learningRate } = (this.spec.groups.at(-1) as OptimizerSpec['groups'][number]).options;
-    const state = this.#bound?.state;
-    const live = this.#learningRate ?? state?.learningRates.at(-1);
-    return live ?? (typeof learningRate === 'function' ? learningRate(state?.step ?? 0) : learningRate);
+    return this.learningRateOf('default');
   }
 
-  /** Sets the learning rate of all groups from the next step on; the state and its counters stay. */
-  setLearningRate(learningRate: number): void {
-    setLearningRate(this, { learningRates: [] } as never, learningRate); // checks the value
-    this.#learningRate = learningRate;
+  /**
+   * Learning rate of the next step, before the brake.
+   *
+   * @param group - name of a group.
+   * @throws VRAdamError `ERR_PARAMETER_UNKNOWN` for a group that is not there.
+   */
+  learningRateOf(group: string): number {
+    const found = this.spec.groups.find(({ name }) => name === group);
+    if (!found) fail('ERR_PARAMETER_UNKNOWN', `learningRateOf: no group ${JSON.stringify(group)}.`);
+    const rate = this.#rates.get(group) ?? found.options.learningRate;
+    return typeof rate === 'function' ? rate(this.#progress.state.step) : rate;
+  }
+
+  /**
+   * Sets the learning rate from the next step on; the state and its counters stay.
+   *
+   * @param learningRate - a number, a schedule of steps, or null for what the optimizer was made with.
+   * @param group - name of one group; default all.
+   * @throws VRAdamError `ERR_OPTION_RANGE`, `ERR_OPTION_TYPE`, `ERR_PARAMETER_UNKNOWN` for a group that is not there.
+   */
+  setLearningRate(learningRate: number | Schedule | null, group?: string): void {
+    const { state } = this.#progress;
+    const now = typeof learningRate === 'function' ? learningRate(state.step) : learningRate;
+    setLearningRate(this, state, now, group); // checks the value and the group
+    for (const { name } of this.spec.groups) {
+      if (group !== undefined && name !== group) continue;
+      if (learningRate === null) this.#rates.delete(name);
+      else this.#rates.set(name, learningRate);
+    }
   }
 
   /** Steps taken and steps skipped for a non-finite gradient. */
   get steps(): { readonly taken: number; readonly skipped: number } {
-    const { step = 0, skippedSteps = 0 } = this.#bound?.state ?? {};
+    const { step, skippedSteps } = this.#progress.state;
     return { taken: step, skipped: skippedSteps };
   }
 
-  /** What the brake did in the last step, by group; empty before the first. Waits for the backend. */
-  async stats(): Promise<StepStats[]> {
-    const kept = this.#stats.map((group) => ({
-      ...group,
-      effectiveLearningRate: group.effectiveLearningRate.data(),
-      norm: group.norm?.data() ?? null,
-    }));
-    return Promise.all(
-      kept.map(async ({ effectiveLearningRate, norm, ...group }) => ({
-        ...group,
-        effectiveLearningRate: (await effectiveLearningRate)[0] as number,
-        norm: norm && ((await norm)[0] as number),
-      })),
-    );
+  /** What the last step did: learning rates, norms, whether the cutoff held the brake. Waits for the backend. */
+  async stats(): Promise<StepStats> {
+    const { step, skippedSteps } = this.#progress.state;
+    const groups = await readStats(this.spec, this.#stats);
+    const { effectiveLearningRate = null, velocityNorm = null, cutoffHit = false } = groups.at(-1) ?? {};
+    return { step, skippedSteps, effectiveLearningRate, velocityNorm, cutoffHit, groups };
+  }
+
+  /**
+   * Puts the averaged weights (see `averageWeights`) into the variables, until {@link SpecOptimizer.swapOutAverage}. No
+   * step can be taken in between.
+   *
+   * @throws VRAdamError `ERR_STATE_MISMATCH` if this optimizer keeps no average; `ERR_UNSUPPORTED` if they are in.
+   */
+  swapInAverage(): void {
+    if (this.#averages) fail('ERR_UNSUPPORTED', 'the averaged weights are in already.');
+    const { state, variables } = this.#progress;
+    this.#averages = new AveragedWeights(state, variables);
+  }
+
+  /** Puts the weights back that {@link SpecOptimizer.swapInAverage} took out; does nothing if they are there. */
+  swapOutAverage(): void {
+    this.#averages?.restore();
+    this.#averages = null;
+  }
+
+  /** Runs `evaluate` with the averaged weights in the variables, and puts the weights back whatever happens. */
+  async withAverage<R>(evaluate: () => R | Promise<R>): Promise<R> {
+    this.swapInAverage();
+    try {
+      return await evaluate();
+    } finally {
+      this.swapOutAverage();
+    }
   }
 
   /** The whole state as plain data; encode it with `encodeState`. */
   async exportState(): Promise<StateDict> {
-    const { optimizer, state } = this.#bind([]);
-    return exportState(optimizer, state);
+    const { state, waiting } = this.#progress;
+    const live = { ...state, learningRates: this.#liveRates(state.step) };
+    return withWaiting(await exportState(this.#onBackend().optimizer, live), waiting);
   }
 
   /**
-   * Continues from a state dict. The variables it names must exist.
+   * Continues from a state dict. Its tensors are given to the variables of the next step: by name or, if no name
+   * fits, by position.
    *
-   * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`, `ERR_PARAMETER_UNKNOWN`. Then nothing has changed.
+   * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`. Then nothing has changed.
    */
   importState(dict: StateDict): void {
-    const variables = Object.fromEntries(
-      Object.keys(dict.parameterSteps).map((name) => [name, registered(name)]),
-    );
-    const optimizer = this.#bound?.optimizer ?? createOptimizer(createTfjsOps(), this.spec);
-    const state = importState(optimizer, dict, variables);
-    if (this.#bound) disposeState(optimizer, this.#bound.state);
-    this.#bound = { optimizer, state, variables };
-    this.#learningRate = null;
-    this.iterations_ = state.step;
+    this.#load(dict, dict.step + dict.skippedSteps);
+    this.#rates.clear();
+    for (const [name, rate] of Object.entries(dict.learningRates))
+      if (rate !== null) this.#rates.set(name, rate);
   }
 
-  /** Releases the state. Variables stay. */
+  #load(dict: StateDict, iterations: number): void {
+    const { optimizer } = this.#onBackend();
+    // checks all but the tensors, which are checked when their variables are known
+    const state = importState(optimizer, { ...dict, parameterSteps: {}, tensors: {} }, {});
+    const known = slotsOf(this.spec);
+    const stranger = Object.keys(dict.tensors).find((key) => !known.includes(key.slice(0, key.indexOf('/'))));
+    if (stranger)
+      fail('ERR_STATE_MISMATCH', `this optimizer keeps no ${JSON.stringify(stranger)}. Nothing changed.`);
+    this.#reset({ state, variables: {}, waiting: dict });
+    this.iterations_ = iterations;
+  }
+
+  #reset(progress: Progress): void {
+    this.swapOutAverage();
+    releaseStats(this.#stats);
+    this.#stats = [];
+    for (const tensor of this.#madeWeights) tensor.dispose();
+    this.#madeWeights = [];
+    if (this.#engine) disposeState(this.#engine.optimizer, this.#progress.state);
+    this.#progress = progress;
+  }
+
+  /** Releases the state. Variables stay, and a new step begins anew. */
   override dispose(): void {
-    this.#keepStats([]);
-    if (this.#bound) disposeState(this.#bound.optimizer, this.#bound.state);
-    this.#bound = null;
+    this.#reset({ state: emptyState(this.spec), variables: {}, waiting: null });
+    this.iterations_ = 0;
+  }
+
+  /** A weight that no slot holds; it lives until the next `getWeights`, `setWeights` or `dispose`. */
+  #makeWeight(name: string, make: () => tf.Tensor): NamedWeight {
+    const tensor = tf.keep(tf.tidy(make));
+    this.#madeWeights.push(tensor);
+    return { name, tensor };
   }
 
   /**
-   * Makes an optimizer of class `cls` from a {@link SpecOptimizer.getConfig}. tfjs calls this detached and with keys
-   * of its own added: what is not an option is left out.
+   * The state as named tensors, as `model.save({ includeOptimizer: true })` wants it: `iter`, then each slot of all
+   * variables under tfjs's names (`m`, `v`, ...), then `counters` where they say more than `iter`.
+   *
+   * @returns tensors that stay this optimizer's: read or clone them before the next step. Disposing them is harmless
+   *   only for `iter` and `counters`.
    */
-  static override fromConfig<T extends tf.serialization.Serializable>(
-    cls: tf.serialization.SerializableConstructor<T>,
-    config: tf.serialization.ConfigDict,
-  ): T {
-    const picked = Object.keys(new cls().getConfig())
-      .filter((key) => config[key] !== undefined)
-      .map((key) => [key, config[key] ?? Number.POSITIVE_INFINITY]);
-    return new cls(Object.fromEntries(picked));
+  override async getWeights(): Promise<NamedWeight[]> {
+    await tf.ready();
+    for (const tensor of this.#madeWeights.splice(0)) tensor.dispose();
+    const { state, waiting } = this.#progress;
+    const names = [...Object.keys(waiting?.parameterSteps ?? {}), ...state.parameters.keys()];
+    const slots = slotsOf(this.spec);
+    const has = (slot: string, name: string) =>
+      state.parameters.get(name)?.slots[slot] ?? waiting?.tensors[`${slot}/${name}`];
+    const kept = names.filter((name) => slots.some((slot) => has(slot, name)));
+    const variableSteps = kept.map(
+      (name) => state.parameters.get(name)?.step ?? waiting?.parameterSteps[name] ?? 0,
+    );
+    const counters = packCounters({ ...state, variableSteps }, this.iterations);
+    return [
+      this.#makeWeight('iter', () => tf.scalar(this.iterations, 'int32')),
+      ...slots.flatMap((slot) => kept.flatMap((name) => this.#weightOf(slot, name))),
+      ...(counters ? [this.#makeWeight(countersName, () => tf.tensor1d(counters, 'int32'))] : []),
+    ];
   }
 
-  /** Hyper-parameters of the group `default` as plain JSON; an infinite one is null, a schedule its current value. */
+  #weightOf(slot: string, name: string): NamedWeight[] {
+    const { state, waiting } = this.#progress;
+    const live = state.parameters.get(name)?.slots[slot];
+    if (live) return [{ name: weightName(slot, name), tensor: handOut(live) }];
+    const loaded = waiting?.tensors[`${slot}/${name}`];
+    if (!loaded) return [];
+    const data = loaded.data as Float32Array;
+    return [this.#makeWeight(weightName(slot, name), () => tf.tensor(data.slice(), [...loaded.shape]))];
+  }
+
+  /**
+   * Continues from named tensors as {@link SpecOptimizer.getWeights} or an optimizer of tfjs gave them; as with
+   * {@link SpecOptimizer.importState}, the variables of the next step take them.
+   *
+   * @param weights - copied; they stay the caller's.
+   * @throws VRAdamError `ERR_STATE_MISMATCH`. Then nothing has changed.
+   */
+  override async setWeights(weights: NamedWeight[]): Promise<void> {
+    await tf.ready();
+    const rates = this.spec.groups.map(({ name }) => [name, null]);
+    const { dict, iterations } = await fromWeights(this.spec, weights, Object.fromEntries(rates));
+    this.#load(dict, iterations);
+  }
+
+  /**
+   * A spec holds functions, which no configuration can: only the classes beside this one can be saved with a model.
+   *
+   * @throws VRAdamError `ERR_UNSUPPORTED`.
+   */
   override getConfig(): tf.serialization.ConfigDict {
-    const { options } = this.spec.groups.at(-1) as OptimizerSpec['groups'][number];
-    const plain = Object.entries({ ...options, learningRate: this.learningRate }).map(([key, value]) => [
-      key,
-      value === Number.POSITIVE_INFINITY ? null : value,
-    ]);
-    return Object.fromEntries(plain) as tf.serialization.ConfigDict;
+    return fail(
+      'ERR_UNSUPPORTED',
+      'a SpecOptimizer has no configuration. Use a class such as VRAdam with options, or save the model without its ' +
+        'optimizer and the optimizer by exportState().',
+    );
   }
 }

@@ -1,4 +1,4 @@
-/** The portable path passes the published suite on the tfjs backends that Node has. */
+/** Both paths, fused and portable, pass the published suite on the tfjs backends that Node has. */
 
 import {
   backPropagate,

@@ -144,12 +144,20 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
   test('the brake can be seen', async () => {
     const w = variable([0]);
     const optimizer = new VRAdam({ learningRate: 1, lrCutoff: 4 });
-    expect(await optimizer.stats()).toEqual([]);
+    const nothing = { effectiveLearningRate: null, velocityNorm: null, cutoffHit: false, groups: [] };
+    expect(await optimizer.stats()).toEqual({ step: 0, skippedSteps: 0, ...nothing });
     optimizer.applyGradients({ [w.name]: tf.tensor1d([10]) });
-    const [stats] = await optimizer.stats();
-    expect(stats).toMatchObject({ group: 'default', learningRate: 1 });
-    expect(stats?.norm).toBeCloseTo(1, 5);
-    expect(stats?.effectiveLearningRate).toBeCloseTo(0.5, 5);
+    const first = await optimizer.stats();
+    expect(first).toMatchObject({ step: 1, skippedSteps: 0, cutoffHit: false });
+    expect(first.groups).toMatchObject([{ group: 'default', learningRate: 1 }]);
+    expect(first.groups[0]?.norm).toBeCloseTo(1, 5);
+    expect(first.velocityNorm).toBeCloseTo(1, 5);
+    expect(first.effectiveLearningRate).toBeCloseTo(0.5, 5);
+    optimizer.applyGradients({ [w.name]: tf.tensor1d([20]) });
+    const second = await optimizer.stats();
+    expect(second.velocityNorm).toBeCloseTo(2.9, 5);
+    expect(second.effectiveLearningRate).toBeCloseTo(0.2, 5);
+    expect(second.cutoffHit).toBe(true);
     optimizer.dispose();
   });
 

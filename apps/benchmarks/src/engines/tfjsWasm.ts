@@ -63,8 +63,8 @@ class TfjsSession implements Session {
     this.#moveStatistics(statistics);
     const [mean] = await value.data();
     tf.dispose([value, grads]);
-    const stats = await this.#optimizer.stats();
-    const { learningRate, effectiveLearningRate, norm } = stats.at(-1) as (typeof stats)[number];
+    const { groups } = await this.#optimizer.stats();
+    const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
     const optimizerMs = end - middle;
     return {
       loss: mean as number,

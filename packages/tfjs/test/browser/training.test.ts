@@ -44,7 +44,8 @@ async function train(backend: string) {
     shuffle: false,
     callbacks: { onEpochEnd: async () => void alive.push(tf.memory().numTensors) },
   });
-  const [stats] = await optimizer.stats();
+  const { groups } = await optimizer.stats();
+  const [stats] = groups;
   const variables = model.trainableWeights.length;
   tf.dispose([inputs, targets]);
   model.dispose();

@@ -1,0 +1,130 @@
+/** An optimizer made of plain options, which a saved model can hold. */
+
+import type * as tf from '@tensorflow/tfjs-core';
+import {
+  accumulateGradients,
+  averageWeights,
+  biasAndNormalization,
+  type CommonOptions,
+  clipByGlobalNorm,
+  maskWeightDecay,
+  type NameMatch,
+  type OptimizerOptions,
+  type OptimizerSpec,
+} from '@vradam/core';
+import { fail } from './gradients.ts';
+import type { PathOptions } from './ops.ts';
+import { SpecOptimizer } from './optimizer.ts';
+
+/** Options of every class beside those of its algorithm; each but `fused` is the core's transform of that name. */
+export interface TransformOptions extends PathOptions {
+  /** Largest Euclidean norm over all gradients; larger ones are scaled down. Default: none. Range (0, Infinity). */
+  readonly clipByGlobalNorm?: number;
+  /** Variables without weight decay, by name; true stands for biases and normalization. Default: none. */
+  readonly maskWeightDecay?: NameMatch | true;
+  /** Batches whose mean gradient makes one step. Default 1. An integer >= 1. */
+  readonly accumulateGradients?: number;
+  /** Decay of an average of the weights; see `withAverage`. Default: no average. Range [0, 1). */
+  readonly averageWeights?: number;
+}
+
+/** What a class is constructed with. */
+export type TfjsOptions<O> = OptimizerOptions<O> & TransformOptions;
+
+type Factory<O> = (options: OptimizerOptions<O>) => OptimizerSpec;
+
+/** Clips the mean of accumulated gradients, as one would without accumulation. */
+function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOptions<O>): OptimizerSpec {
+  const { fused, clipByGlobalNorm: maxNorm, maskWeightDecay: mask, ...others } = Object(options);
+  const { accumulateGradients: steps, averageWeights: decay, ...own } = others;
+  let spec = factory(own as OptimizerOptions<O>);
+  if (mask !== undefined) spec = maskWeightDecay(spec, mask === true ? biasAndNormalization : mask);
+  if (maxNorm !== undefined) spec = clipByGlobalNorm(spec, { maxNorm });
+  if (steps !== undefined) spec = accumulateGradients(spec, { steps });
+  if (decay !== undefined) spec = averageWeights(spec, { decay });
+  return spec;
+}
+
+function encodeValue(key: string, value: unknown): unknown {
+  if (value instanceof RegExp) return { source: value.source, flags: value.flags };
+  if (value === Number.POSITIVE_INFINITY) return { infinite: true };
+  if (typeof value !== 'function') return value;
+  return fail(
+    'ERR_UNSUPPORTED',
+    `${key} is a function, which a saved model cannot hold. Use names or a RegExp, or save the model without its ` +
+      'optimizer and the optimizer by exportState().',
+  );
+}
+
+function decodeValue(_: string, value: unknown): unknown {
+  const { source, flags, infinite } = Object(value) as { source?: string; flags?: string; infinite?: true };
+  if (typeof source === 'string') return new RegExp(source, flags);
+  return infinite ? Number.POSITIVE_INFINITY : value;
+}
+
+/** As numbers, since tfjs changes the spelling of every text in a saved configuration. */
+const encode = (value: object): number[] =>
+  [...JSON.stringify(value, encodeValue)].map((letter) => letter.codePointAt(0) as number);
+const decode = (codes: readonly number[]): object =>
+  JSON.parse(String.fromCodePoint(...codes), decodeValue) as object;
+
+/** Options that a configuration holds as they are. */
+const numeric = ['clipByGlobalNorm', 'accumulateGradients', 'averageWeights'] as const;
+/** Options that hold text or rules; `groups` are among them, but their learning rates may have changed. */
+const textual = ['maskWeightDecay', 'nonFinite', 'fused'] as const;
+
+/** Base of the classes: options in, options out. */
+export abstract class ConfiguredOptimizer<O extends CommonOptions> extends SpecOptimizer {
+  readonly #options: TfjsOptions<O>;
+
+  /**
+   * @param factory - the core's algorithm.
+   * @param options - hyper-parameters, groups, and {@link TransformOptions}.
+   * @throws VRAdamError `ERR_OPTION_UNKNOWN`, `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`.
+   */
+  constructor(factory: Factory<O>, options: TfjsOptions<O> = {} as TfjsOptions<O>) {
+    super(compose(factory, options), options);
+    this.#options = options;
+  }
+
+  /**
+   * Makes an optimizer of class `cls` from a {@link ConfiguredOptimizer.getConfig}. tfjs calls this detached and with
+   * keys of its own added: what is not an option is left out.
+   */
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    cls: tf.serialization.SerializableConstructor<T>,
+    config: tf.serialization.ConfigDict,
+  ): T {
+    const keys = [...Object.keys(new cls().getConfig()), ...numeric];
+    const picked = keys
+      .filter((key) => config[key] !== undefined)
+      .map((key) => [key, config[key] ?? Number.POSITIVE_INFINITY]);
+    const codes = config['encoded'];
+    return new cls({ ...Object.fromEntries(picked), ...(Array.isArray(codes) && decode(codes as number[])) });
+  }
+
+  /**
+   * The options as plain JSON. Learning rates are the current ones, of a schedule too: set a schedule again after
+   * loading. An infinite number is null. What holds text is under `encoded`.
+   *
+   * @throws VRAdamError `ERR_UNSUPPORTED` if an option is a function.
+   */
+  override getConfig(): tf.serialization.ConfigDict {
+    const { options } = this.spec.groups.at(-1) as OptimizerSpec['groups'][number];
+    const given = this.#options as TransformOptions & Record<string, unknown>;
+    const groups = this.#options.groups?.map((group, i) => {
+      const name = group.name ?? `group${i}`;
+      return group.learningRate === undefined ? group : { ...group, learningRate: this.learningRateOf(name) };
+    });
+    const present = (keys: readonly string[]) =>
+      Object.fromEntries(keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]));
+    const text = { ...present(textual), ...(groups && { groups }) };
+    const plain = Object.entries({ ...options, learningRate: this.learningRate, ...present(numeric) }).map(
+      ([key, value]) => [key, value === Number.POSITIVE_INFINITY ? null : value],
+    );
+    return {
+      ...Object.fromEntries(plain),
+      ...(Object.keys(text).length > 0 && { encoded: encode(text) }),
+    } as tf.serialization.ConfigDict;
+  }
+}
