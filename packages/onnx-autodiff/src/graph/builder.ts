@@ -73,12 +73,14 @@ export class GraphBuilder extends Graph {
 
   /** An int64 vector. */
   ints(values: readonly number[]): Value {
-    return this.constantTensor(tensor('int64', [values.length], values));
+    return this.shared(`ints ${values}`, () => this.constant(values, [values.length], 'int64'));
   }
 
   /** A scalar, by default of float32. */
   scalar(value: number, dtype: DataType = 'float32'): Value {
-    return this.constantTensor(tensor(dtype, [], [value]));
+    // -0 is another number than 0, in spite of its text
+    const key = `${dtype} ${Object.is(value, -0) ? '-0' : value}`;
+    return this.shared(key, () => this.constant([value], [], dtype));
   }
 
   /** A constant from typed data. */

@@ -95,25 +95,31 @@ export class Graph {
     return `unknown_${++this.#fresh}`;
   }
 
-  #value(type: Partial<Mutable<Value>> & { name: string }): Value {
-    checkShape(type);
-    return {
-      id: this.#values++,
-      name: type.name,
-      dtype: type.dtype,
-      shape: type.shape,
-      ints: type.ints,
-      constant: type.constant,
-      isParameter: type.isParameter ?? false,
-      node: type.node,
-    };
+  #value(
+    name: string,
+    { dtype, shape, ints }: TypeInfo,
+    node?: Node,
+    constant?: Tensor,
+    isParameter = false,
+  ): Value {
+    if (shape) checkShape(name, shape);
+    return { id: this.#values++, name, dtype, shape, ints, constant, isParameter, node };
+  }
+
+  /** What was made for a key before, or is made for it now. */
+  protected shared(key: string, make: () => Value): Value {
+    const known = this.#known.get(key);
+    if (known) return known[0] as Value;
+    const made = make();
+    this.#known.set(key, [made]);
+    return made;
   }
 
   /** An input of the graph. The name must be free. */
   input(name: string, dtype: DataType, shape: Shape | undefined): Value {
     if (this.#names.has(name))
       fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
-    const value = this.#value({ name: this.uniqueName(name), dtype, shape });
+    const value = this.#value(this.uniqueName(name), { dtype, shape });
     this.inputs.push(value);
     return value;
   }
@@ -122,14 +128,7 @@ export class Graph {
   parameter(name: string, initial: Tensor): Value {
     if (this.#names.has(name))
       fail('ERR_MODEL_INVALID', `a value is made twice. Received: ${JSON.stringify(name)}.`);
-    const { dtype, shape } = initial;
-    const value = this.#value({
-      name: this.uniqueName(name),
-      dtype,
-      shape,
-      constant: initial,
-      isParameter: true,
-    });
+    const value = this.#value(this.uniqueName(name), initial, undefined, initial, true);
     this.parameters.set(name, value);
     return value;
   }
@@ -143,13 +142,8 @@ export class Graph {
     const same = known === undefined ? undefined : this.#known.get(known)?.[0];
     if (same) return same;
     const isInteger = size <= smallSize && /int|bool/.test(dtype);
-    const made = this.#value({
-      name: this.uniqueName(name),
-      dtype,
-      shape,
-      constant: value,
-      ints: isInteger ? numbersOf(value) : undefined,
-    });
+    const ints = isInteger ? numbersOf(value) : undefined;
+    const made = this.#value(this.uniqueName(name), { dtype, shape, ints }, undefined, value);
     if (known !== undefined) this.#known.set(known, [made]);
     return made;
   }
@@ -183,9 +177,10 @@ export class Graph {
       fresh: () => this.freshDim(),
     };
     const inferred = operator?.infer(call) ?? [];
-    const types = Array.from({ length: outputCount }, (_, i) => mergeTypes(inferred[i], declared[i]));
-    const folded = types.map((type) => this.#fold(type));
-    if (folded.every((value) => value !== undefined)) {
+    const types: TypeInfo[] = [];
+    for (let i = 0; i < outputCount; i++) types.push(mergeTypes(inferred[i], declared[i]));
+    const folded = types.every(({ ints }) => ints) ? types.map((type) => this.#fold(type)) : undefined;
+    if (folded?.every((value) => value !== undefined)) {
       this.#known.set(key, folded);
       return folded;
     }
@@ -200,7 +195,7 @@ export class Graph {
       attributes,
     };
     node.outputs = types.map((type, i) => {
-      return this.#value({ ...type, name: this.uniqueName(names[i] || `${op}_${this.nodes.length}`), node });
+      return this.#value(this.uniqueName(names[i] || `${op}_${node.id}`), type, node);
     });
     node.name = (node.outputs[0] as Value).name;
     this.nodes.push(node);
@@ -213,7 +208,7 @@ export class Graph {
     const call = { ...node, outputCount, opset: this.opset, fresh: () => this.freshDim() };
     const types = findOperator(this.operators, node.domain, node.op)?.infer(call) ?? [];
     const more = types.slice(node.outputs.length, outputCount).map((type, i) => {
-      return this.#value({ ...type, name: this.uniqueName(`${node.name}_${node.outputs.length + i}`), node });
+      return this.#value(this.uniqueName(`${node.name}_${node.outputs.length + i}`), type, node);
     });
     (node as Mutable<Node>).outputs = [...node.outputs, ...more];
     return node.outputs;
@@ -236,7 +231,7 @@ export class Graph {
 }
 
 /** Throws if a shape is none: files may say anything, and so may arithmetic on what they say. */
-function checkShape({ name, shape = [] }: Partial<Value>): void {
+function checkShape(name: string, shape: Shape): void {
   if (shape.length > mostAxes)
     fail(
       'ERR_LIMIT',

@@ -164,13 +164,14 @@ export interface BuildOptions {
 /** Nodes that the outputs depend on, in order. */
 export function liveNodes(g: GraphBuilder, outputs: Iterable<Value>): { nodes: Node[]; values: Set<Value> } {
   const values = new Set<Value>(outputs);
-  const live = new Set<Node>();
-  for (const value of values) {
-    if (!value.node || live.has(value.node)) continue;
-    live.add(value.node);
-    for (const input of value.node.inputs) if (input) values.add(input);
+  const nodes: Node[] = [];
+  for (let i = g.nodes.length; i-- > 0; ) {
+    const node = g.nodes[i] as Node;
+    if (!node.outputs.some((output) => values.has(output))) continue;
+    nodes.push(node);
+    for (const input of node.inputs) if (input) values.add(input);
   }
-  return { nodes: g.nodes.filter((node) => live.has(node)), values };
+  return { nodes: nodes.reverse(), values };
 }
 
 const toSpec = ({ name, dtype, shape }: Value, named = name): ValueSpec => ({ name: named, dtype, shape });
@@ -196,11 +197,10 @@ export function buildModel(g: GraphBuilder, options: BuildOptions = {}): Model {
       attributes: {},
     }));
   // in the order of making, which is that of a reader's expectation
-  const ordered = [...values].sort((a, b) => a.id - b.id);
-  const constants = ordered.filter(
-    ({ constant, isParameter }) => constant && !(isParameter && parametersAsInputs),
-  );
-  const parameters = ordered.filter(({ isParameter }) => isParameter && parametersAsInputs);
+  const ordered = [...values].filter(({ constant }) => constant).sort((a, b) => a.id - b.id);
+  const isInput = ({ isParameter }: Value): boolean => isParameter && parametersAsInputs;
+  const constants = ordered.filter((value) => !isInput(value));
+  const parameters = ordered.filter(isInput);
   const inputs = g.inputs.filter((value) => values.has(value) || keepInputs(value.name));
   return {
     name: g.name,
@@ -214,14 +214,14 @@ export function buildModel(g: GraphBuilder, options: BuildOptions = {}): Model {
     outputs: [...outputs].map(([name, value]) => toSpec(value, name)),
     initializers: new Map(constants.map((value) => [value.name, value.constant as Tensor])),
     nodes: [
-      ...nodes.map(({ op, domain, name, attributes, ...node }) => ({
+      ...nodes.map(({ op, domain, name, attributes, inputs, outputs }) => ({
         op,
         domain,
         name,
-        inputs: trimmed(node.inputs).map(nameOf),
+        inputs: trimmed(inputs).map(nameOf),
         // a first output must have a name even where only the others are used
         outputs: trimmed(
-          node.outputs.map(
+          outputs.map(
             (value, i) =>
               names.get(value) ?? (i === 0 || needAllOutputs.has(op) ? g.uniqueName(value.name) : undefined),
           ),
@@ -261,6 +261,7 @@ const needAllOutputs = new Set(['Split', 'BatchNormalization']);
 
 /** Without those left out at the end: onnxruntime 1.19 takes a last output without a name for one that is wanted. */
 function trimmed<T>(list: readonly (T | undefined)[]): readonly (T | undefined)[] {
+  if (list.at(-1) !== undefined) return list;
   return list.slice(0, list.findLastIndex((value) => value !== undefined) + 1);
 }
 

@@ -158,6 +158,7 @@ function longestRun(parts: readonly Part[]): readonly Part[] {
 
 /** Terms of which those that lie side by side are joined instead of added. */
 function joined(g: GraphBuilder, terms: readonly Value[]): readonly Value[] | undefined {
+  if (!terms.some(({ node }) => node?.op === 'Pad')) return undefined;
   const run = longestRun(terms.flatMap((term) => partOf(term) ?? []));
   const [first, last] = [run[0], run.at(-1)];
   if (run.length < 2 || !first || !last) return undefined;

@@ -101,8 +101,10 @@ function toAttribute(name: string, value: Exclude<AttributeValues[string], undef
 
 /** Gives attribute values their ONNX types; leaves out those that are undefined. */
 export function toAttributes(values: AttributeValues): Attributes {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    given.map(([name, value]) => [name, toAttribute(name, value as Exclude<typeof value, undefined>)]),
-  );
+  const attributes: Record<string, Attribute> = {};
+  for (const name in values) {
+    const value = values[name];
+    if (value !== undefined) attributes[name] = toAttribute(name, value);
+  }
+  return attributes;
 }

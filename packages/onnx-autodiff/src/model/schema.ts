@@ -8,6 +8,8 @@
 export interface Field {
   /** Its number. */
   readonly number: number;
+  /** The number and its wire type, as they are written. */
+  readonly tag: number;
   /** Property that holds it; `''` if nobody asks: it is checked, then dropped. */
   readonly name: string;
   /** A letter of {@link wireTypes}, or the name of a message. */
@@ -24,6 +26,8 @@ export interface Field {
 export interface MessageType {
   /** Fields by their numbers. */
   readonly fields: readonly (Field | undefined)[];
+  /** Fields by their names; of choices, any. */
+  readonly named: ReadonlyMap<string, Field>;
   /** A message in which nothing is said. */
   readonly empty: Readonly<Record<string, unknown>>;
 }
@@ -76,20 +80,23 @@ export const none: readonly never[] = Object.freeze([]);
 function toField(text: string): Field {
   const [, number, mark, kind = '', name = ''] = /^(\d+)(\W?)(\w+) ?(\w*)$/.exec(text) ?? [];
   const wire = wireTypes[kind] ?? 2;
-  return { number: Number(number), name, kind, wire, isList: mark === '*', isChoice: mark === '?' };
+  const tag = Number(number) * 8 + wire;
+  return { number: tag >> 3, tag, name, kind, wire, isList: mark === '*', isChoice: mark === '?' };
 }
 
 function compile(type: string): MessageType {
   const fields: Field[] = [];
+  const named = new Map<string, Field>();
   const empty: Record<string, unknown> = {};
   for (const field of (table[type] as string).split(',').map(toField)) {
     fields[field.number] = field;
     if (field.isChoice) empty['which'] = 0;
     if (field.name !== '') {
+      named.set(field.name, field);
       empty[field.name] = field.isList ? none : field.isChoice ? undefined : zeros[field.kind];
     }
   }
-  return { fields, empty };
+  return { fields, named, empty };
 }
 
 const compiled = new Map<string, MessageType>();

@@ -151,7 +151,7 @@ export function readMessage<T>(bytes: Uint8Array, type: string): T {
 }
 
 /**
- * Writes a message: the fields that are there, by their numbers; lists are not packed.
+ * Writes a message: the properties that are there, the last first; lists are not packed.
  *
  * From the end to the beginning, so that the size of a part is known when it is written. Over 40 lines for the same
  * reason as reading.
@@ -162,80 +162,71 @@ export function writeMessage(type: string, value: object): Uint8Array<ArrayBuffe
   let at = bytes.length;
 
   /** Makes room before what is there. */
-  const retreat = (size: number): void => {
-    if (at < size) {
-      const used = bytes.subarray(at);
-      bytes = new Uint8Array(Math.max(2 * bytes.length, used.length + size));
-      view = new DataView(bytes.buffer);
-      at = bytes.length - used.length;
-      bytes.set(used, at);
-    }
-    at -= size;
+  const reserve = (size: number): void => {
+    if (at >= size) return;
+    const used = bytes.subarray(at);
+    bytes = new Uint8Array(Math.max(2 * bytes.length, used.length + size));
+    view = new DataView(bytes.buffer);
+    at = bytes.length - used.length;
+    bytes.set(used, at);
   };
 
-  const varint = (value: number | bigint): void => {
-    if (typeof value === 'bigint' || value < 0) wide(BigInt.asUintN(64, BigInt(value)));
-    else narrow(value);
-  };
-
-  const narrow = (value: number): void => {
-    let size = 1;
-    for (let end = 128; end <= value; end *= 128) size++;
-    retreat(size);
-    let rest = value;
-    for (let i = 0; i < size; i++) {
-      bytes[at + i] = (rest % 128) + (i < size - 1 ? 128 : 0);
-      rest = Math.floor(rest / 128);
-    }
-  };
-
-  const wide = (value: bigint): void => {
-    const groups: number[] = [];
-    for (let rest = value; groups.length === 0 || rest > 0n; rest >>= 7n)
-      groups.push(Number(rest & 127n) | 128);
-    groups.push((groups.pop() as number) & 127);
-    retreat(groups.length);
-    bytes.set(groups, at);
-  };
-
-  const content = (kind: string, value: unknown): void => {
-    if (kind === 's') text(value as string);
-    else if (kind === 'b') raw(value as Uint8Array);
-    else message(kind, value as Message);
-  };
-
-  const text = (value: string): void => {
-    if (putAscii(value, bytes, at)) at -= value.length;
-    else raw(encodeText(value));
-  };
-
-  const raw = (data: Uint8Array): void => {
-    retreat(data.length);
+  const raw = (data: ArrayLike<number>): void => {
+    reserve(data.length);
+    at -= data.length;
     bytes.set(data, at);
   };
 
-  const one = ({ number, kind, wire }: Field, value: unknown): void => {
-    const end = bytes.length - at;
-    if (wire === 0) varint(value as number);
-    else if (wire === 2) {
-      content(kind, value);
-      varint(bytes.length - at - end);
+  const varint = (value: number | bigint): void => {
+    const groups: number[] = [];
+    // the last group alone lacks the sign that another follows
+    if (typeof value === 'bigint' || value < 0) {
+      for (let rest = BigInt.asUintN(64, BigInt(value)); rest > 127n; rest >>= 7n)
+        groups.push(Number(rest & 127n) | 128);
+      groups.push(Number(BigInt.asUintN(64, BigInt(value)) >> BigInt(7 * groups.length)));
     } else {
-      retreat(wire === 5 ? 4 : 8);
+      let rest = value;
+      for (; rest > 127; rest = Math.floor(rest / 128)) groups.push((rest % 128) | 128);
+      groups.push(rest);
+    }
+    raw(groups);
+  };
+
+  const content = ({ kind }: Field, value: unknown): void => {
+    if (kind === 'b') raw(value as Uint8Array);
+    else if (kind !== 's') message(kind, value as Message);
+    else if (putAscii(value as string, bytes, at)) at -= (value as string).length;
+    else raw(encodeText(value as string));
+  };
+
+  const one = (field: Field, value: unknown): void => {
+    const { wire, tag } = field;
+    reserve(8);
+    if (wire === 5 || wire === 1) {
+      at -= wire === 5 ? 4 : 8;
       if (wire === 5) view.setFloat32(at, value as number, true);
       else view.setFloat64(at, value as number, true);
+    } else {
+      const end = bytes.length - at;
+      if (wire === 2) content(field, value);
+      const number = wire === 2 ? bytes.length - at - end : (value as number);
+      // small numbers, which are most, at once
+      if (number >= 0 && number < 128 && at > 0) bytes[--at] = Number(number);
+      else varint(number);
     }
-    varint(number * 8 + wire);
+    if (tag < 128 && at > 0) bytes[--at] = tag;
+    else varint(tag);
   };
 
   const message = (kind: string, from: Message): void => {
-    const { fields } = messageType(kind);
-    for (let i = fields.length - 1; i > 0; i--) {
-      const field = fields[i];
-      const given = field && from[field.name];
-      if (given === undefined || (field?.isChoice && from['which'] !== i)) continue;
-      if (!field?.isList) one(field as Field, given);
-      else for (let k = (given as unknown[]).length - 1; k >= 0; k--) one(field, (given as unknown[])[k]);
+    const { fields, named } = messageType(kind);
+    for (const name in from) {
+      const given = from[name];
+      const found = named.get(name);
+      const field = found?.isChoice ? fields[from['which'] as number] : found;
+      if (given === undefined || !field) continue;
+      if (!field.isList) one(field, given);
+      else for (let i = (given as unknown[]).length; i-- > 0; ) one(field, (given as unknown[])[i]);
     }
   };
 

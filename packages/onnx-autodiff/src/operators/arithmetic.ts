@@ -25,7 +25,7 @@ function combine(
   { shape }: TypeInfo,
   f: (a: Dim, b: Dim) => Dim | undefined,
 ): readonly Dim[] | undefined {
-  const [a, b] = call.inputs.map((value) => value?.ints);
+  const [a, b] = [call.inputs[0]?.ints, call.inputs[1]?.ints];
   if (!a || !b || !shape || shape.length > 1) return undefined;
   const length = Math.max(a.length, b.length);
   if (Math.min(a.length, b.length) === 0) return [];

@@ -28,7 +28,8 @@ const variadic = new Set(['Sum', 'Mean', 'Min', 'Max', 'Concat', 'Einsum']);
 /** Throws `ERR_MODEL_INVALID` if an operator of ONNX lacks an input. */
 export function checkInputs(op: string, inputs: readonly (Value | undefined)[]): void {
   const count = counts.get(op) ?? (variadic.has(op) ? Math.max(1, inputs.length) : 1);
-  const missing = Array.from({ length: count }, (_, i) => i).find((i) => inputs[i] === undefined);
-  if (missing !== undefined)
-    fail('ERR_MODEL_INVALID', `${op} needs input ${missing + 1}. Received: ${inputs.length} inputs.`);
+  for (let i = 0; i < count; i++) {
+    if (!inputs[i])
+      fail('ERR_MODEL_INVALID', `${op} needs input ${i + 1}. Received: ${inputs.length} inputs.`);
+  }
 }

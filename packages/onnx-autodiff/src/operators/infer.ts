@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.ts';
 import type { Value } from '../graph/value.ts';
-import { symbol } from '../model/dims.ts';
+import { sameShape, symbol } from '../model/dims.ts';
 import type { DataType, Dim, Shape } from '../model/model.ts';
 import type { Call, Infer, TypeInfo } from './operator.ts';
 
@@ -38,6 +38,8 @@ function broadcastDim(call: Call, a: Dim, b: Dim): Dim {
 
 /** Shape to which all broadcast, or undefined if one is unknown. Throws `ERR_SHAPE_MISMATCH`. */
 export function broadcastShapes(call: Call, shapes: readonly (Shape | undefined)[]): Shape | undefined {
+  // what nearly all calls are
+  if (shapes.length === 2 && sameShape(shapes[0], shapes[1])) return shapes[0];
   const known = shapes.filter((shape) => shape !== undefined);
   if (known.length < shapes.length) return undefined;
   const rank = Math.max(0, ...known.map(({ length }) => length));
