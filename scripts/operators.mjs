@@ -1,13 +1,14 @@
 // Fills the table of operators in docs/concepts/onnx-autodiff.md from the rules; with --check only says whether it is true.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { operators } from '../packages/onnx-autodiff/dist/index.js';
+import { operatorNotes } from '../packages/onnx-autodiff/dist/operators/notes.js';
 
 const line = (row) => `| ${row.join(' | ')} |`.replace(/ +\|$/, ' |');
 const escaped = (text) => text.replaceAll('|', '\\|');
 
 const entries = Object.entries(operators).sort(([a], [b]) => (a < b ? -1 : 1));
-const rows = entries.map(([name, { gradient, note = '' }]) => {
-  return [`\`${name}\``, gradient === 'zero' ? '0' : 'a rule', escaped(note)];
+const rows = entries.map(([name, { gradient }]) => {
+  return [`\`${name}\``, gradient === 'zero' ? '0' : 'a rule', escaped(operatorNotes[name] ?? '')];
 });
 const zeros = rows.filter(([, gradient]) => gradient === '0').length;
 const text = [

@@ -17,6 +17,9 @@ import { type AttributeValues, toAttributes, type Value } from './value.ts';
 /** A value, or a number that becomes a scalar of the other operand's type. */
 export type Operand = Value | number;
 
+type Unary = (x: Value) => Value;
+type Binary = (a: Operand, b: Operand) => Value;
+
 /** Attributes of a convolution, as ONNX has them. */
 export interface ConvAttributes {
   /** Step by axis. Default 1. */
@@ -94,67 +97,71 @@ export class GraphBuilder extends Graph {
     return [a, typeof b === 'number' ? this.scalar(b, a.dtype) : b];
   }
 
-  #binary(type: string, a: Operand, b: Operand): Value {
-    return this.op(type, this.#pair(a, b));
+  #unary(type: string): Unary {
+    return (x) => this.op(type, [x]);
+  }
+
+  #binary(type: string): Binary {
+    return (a, b) => this.op(type, this.#pair(a, b));
   }
 
   /** `a + b`. */
-  add = (a: Operand, b: Operand): Value => this.#binary('Add', a, b);
+  add: Binary = this.#binary('Add');
   /** `a - b`. */
-  sub = (a: Operand, b: Operand): Value => this.#binary('Sub', a, b);
+  sub: Binary = this.#binary('Sub');
   /** `a b`. */
-  mul = (a: Operand, b: Operand): Value => this.#binary('Mul', a, b);
+  mul: Binary = this.#binary('Mul');
   /** `a / b`. */
-  div = (a: Operand, b: Operand): Value => this.#binary('Div', a, b);
+  div: Binary = this.#binary('Div');
   /** `a ^ b`. */
-  pow = (a: Operand, b: Operand): Value => this.#binary('Pow', a, b);
+  pow: Binary = this.#binary('Pow');
   /** `a > b`. */
-  greater = (a: Operand, b: Operand): Value => this.#binary('Greater', a, b);
+  greater: Binary = this.#binary('Greater');
   /** `a < b`. */
-  less = (a: Operand, b: Operand): Value => this.#binary('Less', a, b);
+  less: Binary = this.#binary('Less');
   /** `a >= b`. */
-  greaterOrEqual = (a: Operand, b: Operand): Value => this.#binary('GreaterOrEqual', a, b);
+  greaterOrEqual: Binary = this.#binary('GreaterOrEqual');
   /** `a <= b`. */
-  lessOrEqual = (a: Operand, b: Operand): Value => this.#binary('LessOrEqual', a, b);
+  lessOrEqual: Binary = this.#binary('LessOrEqual');
   /** `a = b`. */
-  equal = (a: Operand, b: Operand): Value => this.#binary('Equal', a, b);
+  equal: Binary = this.#binary('Equal');
   /** The smaller one. */
-  min = (a: Operand, b: Operand): Value => this.#binary('Min', a, b);
+  min: Binary = this.#binary('Min');
   /** The larger one. */
-  max = (a: Operand, b: Operand): Value => this.#binary('Max', a, b);
+  max: Binary = this.#binary('Max');
   /** Sum of one or more values; of Adds, as not every execution provider has a kernel for Sum. */
   sum = (terms: readonly Value[]): Value => joinTerms(this, terms).reduce((sum, term) => this.add(sum, term));
 
   /** `-x`. */
-  neg = (x: Value): Value => this.op('Neg', [x]);
+  neg: Unary = this.#unary('Neg');
   /** `|x|`. */
-  abs = (x: Value): Value => this.op('Abs', [x]);
+  abs: Unary = this.#unary('Abs');
   /** -1, 0 or 1. */
-  sign = (x: Value): Value => this.op('Sign', [x]);
+  sign: Unary = this.#unary('Sign');
   /** `e^x`. */
-  exp = (x: Value): Value => this.op('Exp', [x]);
+  exp: Unary = this.#unary('Exp');
   /** Natural logarithm. */
-  log = (x: Value): Value => this.op('Log', [x]);
+  log: Unary = this.#unary('Log');
   /** Square root. */
-  sqrt = (x: Value): Value => this.op('Sqrt', [x]);
+  sqrt: Unary = this.#unary('Sqrt');
   /** `1 / x`. */
-  reciprocal = (x: Value): Value => this.op('Reciprocal', [x]);
+  reciprocal: Unary = this.#unary('Reciprocal');
   /** Sine. */
-  sin = (x: Value): Value => this.op('Sin', [x]);
+  sin: Unary = this.#unary('Sin');
   /** Cosine. */
-  cos = (x: Value): Value => this.op('Cos', [x]);
+  cos: Unary = this.#unary('Cos');
   /** Hyperbolic tangent. */
-  tanh = (x: Value): Value => this.op('Tanh', [x]);
+  tanh: Unary = this.#unary('Tanh');
   /** `1 / (1 + e^-x)`. */
-  sigmoid = (x: Value): Value => this.op('Sigmoid', [x]);
+  sigmoid: Unary = this.#unary('Sigmoid');
   /** Gauss's error function. */
-  erf = (x: Value): Value => this.op('Erf', [x]);
+  erf: Unary = this.#unary('Erf');
   /** `max(x, 0)`. */
-  relu = (x: Value): Value => this.op('Relu', [x]);
+  relu: Unary = this.#unary('Relu');
   /** `log(1 + e^x)`. */
-  softplus = (x: Value): Value => this.op('Softplus', [x]);
+  softplus: Unary = this.#unary('Softplus');
   /** Logical not. */
-  not = (x: Value): Value => this.op('Not', [x]);
+  not: Unary = this.#unary('Not');
   /** Logical and. */
   and = (a: Value, b: Value): Value => this.op('And', [a, b]);
   /** `x` where the condition holds, else `y`. */

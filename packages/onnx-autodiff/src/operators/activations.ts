@@ -15,12 +15,11 @@ import type { Backward, Infer, Operator, OperatorTable, Rule, TypeInfo } from '.
 /** The derivative of an activation at `x`, where it gave `y`. */
 type Slope = (g: GraphBuilder, x: Value, y: Value, node: Node) => Value;
 
-const from = (slope: Slope, note?: string): Operator => ({
+const from = (slope: Slope): Operator => ({
   infer: sameAsInput,
   gradient: ({ g, node, dy, inputs: [x], outputs: [y] }) => [
     g.mul(dy, slope(g, x as Value, y as Value, node)),
   ],
-  ...(note ? { note } : {}),
 });
 
 /** `min(x, 0)` in one pass. */
@@ -159,27 +158,21 @@ const clip: Rule = (backward) => {
 
 /** The family. */
 export const activations: OperatorTable = {
-  Relu: from((g, _x, y) => positive(g, y), '0 at 0'),
-  LeakyRelu: from((g, x, _y, node) => oneOr(g, float(node, 'alpha', 0.01), x), 'alpha at 0'),
-  PRelu: { infer: inferPRelu, gradient: prelu, note: 'the slope at 0' },
-  ThresholdedRelu: from(
-    (g, x, _y, node) => g.mask(g.greater(x, float(node, 'alpha', 1)), x),
-    '0 at the threshold',
-  ),
-  Shrink: from(
-    (g, x, _y, node) => g.mask(g.greater(g.abs(x), float(node, 'lambd', 0.5)), x),
-    '0 at both thresholds',
-  ),
-  Clip: { infer: inferClip, gradient: clip, note: '1 at a bound' },
-  Elu: from(elu, 'alpha at 0'),
-  Selu: from(selu, 'alpha gamma at 0'),
+  Relu: from((g, _x, y) => positive(g, y)),
+  LeakyRelu: from((g, x, _y, node) => oneOr(g, float(node, 'alpha', 0.01), x)),
+  PRelu: { infer: inferPRelu, gradient: prelu },
+  ThresholdedRelu: from((g, x, _y, node) => g.mask(g.greater(x, float(node, 'alpha', 1)), x)),
+  Shrink: from((g, x, _y, node) => g.mask(g.greater(g.abs(x), float(node, 'lambd', 0.5)), x)),
+  Clip: { infer: inferClip, gradient: clip },
+  Elu: from(elu),
+  Selu: from(selu),
   Celu: from(celu),
   Gelu: from((g, x, _y, node) =>
     text(node, 'approximate', 'none') === 'tanh' ? geluTanhSlope(g, x) : geluSlope(g, x),
   ),
   Sigmoid: from((g, _x, y) => g.mul(y, g.sub(1, y))),
-  HardSigmoid: from(hardSigmoid, '0 at both kinks'),
-  HardSwish: from(hardSwish, 'at -3 and 3 the slope outside'),
+  HardSigmoid: from(hardSigmoid),
+  HardSwish: from(hardSwish),
   Mish: from(mish),
   Swish: from(swish),
   Softplus: from((g, x) => g.sigmoid(x)),

@@ -129,17 +129,14 @@ export const arithmetic: OperatorTable = {
   Pow: {
     infer: broadcast,
     gradient: partials(powBase, powExponent),
-    note: 'the gradient by the exponent is 0 where the base is not positive',
   },
   Min: {
     infer: withInts(broadcast, numeric(Math.min)),
     gradient: extremum,
-    note: 'a tie shares the gradient equally',
   },
   Max: {
     infer: withInts(broadcast, numeric(Math.max)),
     gradient: extremum,
-    note: 'a tie shares the gradient equally',
   },
   Sum: { infer: broadcast, gradient: sumOf },
   Mean: {
@@ -154,7 +151,6 @@ export const arithmetic: OperatorTable = {
       (_, dy) => dy,
       (g, dy, a, b) => g.neg(g.mul(dy, g.op('Floor', [g.div(a, b)]))),
     ),
-    note: 'of floats, as fmod where the quotient is positive',
   },
   Equal: { infer: withInts(broadcastTo('bool'), equality), gradient: 'zero' },
   Greater: {

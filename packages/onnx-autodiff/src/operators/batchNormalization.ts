@@ -214,5 +214,4 @@ export const batchNormalization: Operator = {
     return isTraining(node) ? trainingRule(backward) : evaluationRule(backward);
   },
   upgrade,
-  note: 'also by the statistics, and through running statistics in training',
 };

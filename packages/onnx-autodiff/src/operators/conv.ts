@@ -88,6 +88,5 @@ export const conv: OperatorTable = {
   Conv: {
     infer: inferConv,
     gradient: convRule,
-    note: 'auto_pad SAME with dilations, or with steps wider than the kernel by 3 or more, is refused: runtimes differ',
   },
 };

@@ -119,6 +119,5 @@ export const convTranspose: OperatorTable = {
   ConvTranspose: {
     infer: inferConvTranspose,
     gradient: convTransposeRule,
-    note: 'output_shape is refused where the size of the input has only a name',
   },
 };

@@ -52,7 +52,6 @@ export const dropout: OperatorTable = {
   Dropout: {
     infer: inferDropout,
     gradient: rule,
-    note: 'while training, by the mask that the forward pass has drawn',
     upgrade: (_g, call) =>
       call.outputCount === 1 && passesAll(call.inputs)
         ? { ...call, op: 'Identity', inputs: call.inputs.slice(0, 1), attributes: {} }

@@ -200,6 +200,5 @@ export const einsum: OperatorTable = {
   Einsum: {
     infer: inferEinsum,
     gradient: einsumRule,
-    note: 'diagonals (`ii->i`) and sizes of 1 that broadcast included',
   },
 };

@@ -65,6 +65,6 @@ export const globalPools: OperatorTable = {
     infer: inferGlobal,
     gradient: ({ g, inputs: [x], dy }) => [spreadOver(g, dy, x as Value)],
   },
-  GlobalMaxPool: { infer: inferGlobal, gradient: maxRule, note: 'a tie goes to the first element' },
-  GlobalLpPool: { infer: inferGlobal, gradient: normRule, note: '0 where all elements are 0' },
+  GlobalMaxPool: { infer: inferGlobal, gradient: maxRule },
+  GlobalLpPool: { infer: inferGlobal, gradient: normRule },
 };

@@ -165,5 +165,5 @@ export const indexing: OperatorTable = {
   GatherND: { infer: inferGatherND, gradient: gatherNDRule },
   TopK: { infer: inferTopK, gradient: topKRule },
   Compress: { infer: inferCompress, gradient: compressRule },
-  OneHot: { infer: inferOneHot, gradient: oneHotRule, note: 'by the two values' },
+  OneHot: { infer: inferOneHot, gradient: oneHotRule },
 };

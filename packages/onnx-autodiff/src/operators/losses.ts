@@ -136,11 +136,9 @@ export const losses: OperatorTable = {
   SoftmaxCrossEntropyLoss: {
     infer: inferLoss,
     gradient: crossEntropyRule,
-    note: 'labels must lie in [0, C) or be `ignore_index`; a mean is over the weights of the labels',
   },
   NegativeLogLikelihoodLoss: {
     infer: inferLoss,
     gradient: negativeLogLikelihoodRule,
-    note: 'labels as for SoftmaxCrossEntropyLoss',
   },
 };

@@ -153,8 +153,8 @@ export const normalization: OperatorTable = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,
-  LayerNormalization: { infer: inferLayer, gradient: layerRule, note: 'also through Mean and InvStdDev' },
+  LayerNormalization: { infer: inferLayer, gradient: layerRule },
   RMSNormalization: { infer: inferRms, gradient: rmsRule },
-  LpNormalization: { infer: inferAlongAxis, gradient: lpRule, note: '0 at the zero vector' },
+  LpNormalization: { infer: inferAlongAxis, gradient: lpRule },
   MeanVarianceNormalization: { infer: inferMeanVariance, gradient: meanVarianceRule },
 };

@@ -63,8 +63,6 @@ export interface Operator {
   readonly infer: Infer;
   /** Its rule; `'zero'` if its outputs do not move when its inputs do (comparisons, shapes, roundings). */
   readonly gradient: Rule | 'zero';
-  /** What a user should know: conventions at kinks, forms that are refused. Printed in the docs' table. */
-  readonly note?: string;
   /** Turns a call in a file, of operator set 13 or later, into the form that this package emits, or into its results. */
   readonly upgrade?: (g: GraphBuilder, call: Call, opset: number) => Call | readonly Value[];
 }

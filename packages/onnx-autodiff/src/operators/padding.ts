@@ -150,6 +150,5 @@ export const padding: OperatorTable = {
   Pad: {
     infer: inferPad,
     gradient: padRule,
-    note: 'amounts may be computed in the mode constant only',
   },
 };

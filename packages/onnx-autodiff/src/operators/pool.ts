@@ -129,9 +129,8 @@ export const pool: OperatorTable = {
       } = backward;
       return [maxPoolGradient(backward, poolWindows(node, g.knownShape(x as Value)))];
     },
-    note: 'a tie goes to the first element',
   },
   AveragePool: { infer: inferPool, gradient: averageRule },
-  LpPool: { infer: inferPool, gradient: normRule, note: '0 where all elements of a window are 0' },
+  LpPool: { infer: inferPool, gradient: normRule },
   ...globalPools,
 };

@@ -86,7 +86,7 @@ interface Reduced {
 }
 
 /** An operator from its gradient, which may still have to be broadcast to the input. */
-const reduction = (dx: (reduced: Reduced) => Value, note?: string): Operator => ({
+const reduction = (dx: (reduced: Reduced) => Value): Operator => ({
   infer: inferReduce,
   gradient: (backward) => {
     const { g, inputs, outputs } = backward;
@@ -95,14 +95,13 @@ const reduction = (dx: (reduced: Reduced) => Value, note?: string): Operator => 
     return [g.expandLike(dx({ g, x, y, dy: restore(backward, backward.dy), backward }), x)];
   },
   upgrade: upgradeAxes,
-  ...(note ? { note } : {}),
 });
 
 /** A tie shares equally: dx = dy [x = y] / count[x = y]. */
 const extremum = reduction(({ g, x, y, dy, backward }) => {
   const reached = g.mask(g.equal(x, y()), dy);
   return g.mul(reached, g.div(dy, sumLike(backward, reached)));
-}, 'a tie shares the gradient equally');
+});
 
 const productRule: Rule = (backward) => {
   const { g, node, inputs } = backward;
@@ -138,14 +137,10 @@ export const reduce: OperatorTable = {
     infer: inferReduce,
     gradient: productRule,
     upgrade: upgradeAxes,
-    note: 'right at zeros too',
   },
-  ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x)), '0 at 0'),
+  ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x))),
   // x dy / y; at 0 there is nothing to divide by
-  ReduceL2: reduction(
-    ({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y()))),
-    '0 at the zero vector',
-  ),
+  ReduceL2: reduction(({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y())))),
   ReduceLogSum: reduction(({ g, y, dy }) => g.div(dy, g.exp(y()))),
   ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(dy, g.exp(g.sub(x, y())))),
   ReduceSumSquare: reduction(({ g, x, dy }) => g.mul(x, g.mul(dy, 2))),

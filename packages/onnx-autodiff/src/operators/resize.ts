@@ -184,6 +184,5 @@ export const resize: OperatorTable = {
   Resize: {
     infer: inferResize,
     gradient: resizeRule,
-    note: 'tf_crop_and_resize, and keep_aspect_ratio_policy other than stretch, are refused',
   },
 };

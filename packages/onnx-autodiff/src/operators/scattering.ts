@@ -95,11 +95,9 @@ export const scattering: OperatorTable = {
   ScatterElements: {
     infer: inferScatterElements,
     gradient: scatterRule(elementPlaces, ['none', 'add', 'min', 'max', 'mul']),
-    note: 'a tie of min or max shares the gradient equally; no gradient by the factors of reduction mul',
   },
   ScatterND: {
     infer: inferScatterND,
     gradient: scatterRule(tuplePlaces, ['none', 'add']),
-    note: 'reductions none and add',
   },
 };

@@ -44,13 +44,12 @@ const inferCastTo = (call: Call, to: DataType | undefined): ReturnType<Infer> =>
   return [{ dtype: to, shape: x.shape, ints: convertedInts(x, to) }];
 };
 
-const cast: Pick<Operator, 'gradient' | 'note'> = {
+const cast: Pick<Operator, 'gradient'> = {
   gradient: ({ g, inputs: [x], dy }) => {
     // after an operator that nobody knows, its own missing rule must be what is complained about
     const dtype = x?.dtype ?? 'float32';
     return [isFloat(dtype) ? g.cast(dy, dtype) : undefined];
   },
-  note: 'between floats; integers and booleans end a gradient',
 };
 
 /** The shape that a vector of sizes spells, or one of unknown sizes. */
@@ -145,7 +144,7 @@ export const shapes: OperatorTable = {
   CastLike: { infer: (call) => inferCastTo(call, input(call, 1).dtype), ...cast },
   ConstantOfShape: { infer: inferConstantOfShape, gradient: 'zero' },
   Constant: { infer: inferConstant, gradient: 'zero' },
-  Range: { infer: inferRange, gradient: 'zero', note: 'ends a gradient, also of floats' },
+  Range: { infer: inferRange, gradient: 'zero' },
   EyeLike: { infer: inferEyeLike, gradient: 'zero' },
   NonZero: { infer: inferNonZero, gradient: 'zero' },
   ArgMax: { infer: inferArg, gradient: 'zero' },

@@ -169,6 +169,5 @@ export const slicing: OperatorTable = {
   Slice: {
     infer: inferSlice,
     gradient: sliceRule,
-    note: 'axes and steps must be known; starts and ends need not',
   },
 };

@@ -11,10 +11,9 @@ import { sameAsInput } from './infer.ts';
 import type { Infer, Operator, OperatorTable, TypeInfo } from './operator.ts';
 
 /** An operator from its derivative times dy. */
-const from = (dx: (g: GraphBuilder, dy: Value, x: Value, y: Value) => Value, note?: string): Operator => ({
+const from = (dx: (g: GraphBuilder, dy: Value, x: Value, y: Value) => Value): Operator => ({
   infer: sameAsInput,
   gradient: ({ g, dy, inputs: [x], outputs: [y] }) => [dx(g, dy, x as Value, y as Value)],
-  ...(note ? { note } : {}),
 });
 
 /** Piecewise constant: the gradient is 0 wherever it exists. */
@@ -32,7 +31,7 @@ const square = (g: GraphBuilder, x: Value): Value => g.mul(x, x);
 /** The family. */
 export const unary: OperatorTable = {
   Neg: { infer: negated, gradient: ({ g, dy }) => [g.neg(dy)] },
-  Abs: from((g, dy, x) => g.mul(dy, g.sign(x)), '0 at 0'),
+  Abs: from((g, dy, x) => g.mul(dy, g.sign(x))),
   Exp: from((g, dy, _x, y) => g.mul(dy, y)),
   Log: from((g, dy, x) => g.div(dy, x)),
   Sqrt: from((g, dy, _x, y) => g.div(dy, g.mul(y, 2))),
