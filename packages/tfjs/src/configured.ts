@@ -35,7 +35,8 @@ type Factory<O> = (options: OptimizerOptions<O>) => OptimizerSpec;
 
 /** Clips the mean of accumulated gradients, as one would without accumulation. */
 function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOptions<O>): OptimizerSpec {
-  const { fused, clipByGlobalNorm: maxNorm, maskWeightDecay: mask, ...others } = Object(options);
+  if (Object(options) !== options) return factory(options); // refuses it
+  const { fused, clipByGlobalNorm: maxNorm, maskWeightDecay: mask, ...others } = options;
   const { accumulateGradients: steps, averageWeights: decay, ...own } = others;
   let spec = factory(own as OptimizerOptions<O>);
   if (mask !== undefined) spec = maskWeightDecay(spec, mask === true ? biasAndNormalization : mask);

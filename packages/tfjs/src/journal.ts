@@ -21,8 +21,9 @@ export function share(x: tf.Tensor): tf.Tensor {
   return tf.keep(second);
 }
 
-/** Keeps a tensor beyond the surrounding `tf.tidy`. */
+/** Keeps a tensor that a step made beyond the surrounding `tf.tidy`; a variable is the user's, and stays anyway. */
 export function keep<T extends tf.Tensor>(x: T): T {
+  if (x instanceof tf.Variable) return x;
   current?.made.add(x);
   return tf.keep(x);
 }
