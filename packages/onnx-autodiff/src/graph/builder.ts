@@ -328,7 +328,9 @@ export class GraphBuilder extends Graph {
     const axes = wide.flatMap((dim, i) =>
       i < missing || (narrow[i - missing] === 1 && dim !== 1) ? [i] : [],
     );
-    return this.reshapeLike(this.reduceSum(x, axes, true), like);
+    // axes that only x has go at once
+    const keep = axes.some((axis) => axis >= missing);
+    return this.reshapeLike(this.reduceSum(x, axes, keep), like);
   }
 
   /** {@link GraphBuilder.sumTo} where only the running graph knows along which axes. */

@@ -57,25 +57,35 @@ interface Layer {
   readonly dInv?: Value | undefined;
 }
 
-/** dx = inv scale dy + slope z + offset, with coefficients by row. */
+/** What comes from y: inv (steep - mean(steep) - z inv^2 mean(steep z)), steep being scale dy. */
+function throughOutput(
+  g: GraphBuilder,
+  dy: Value,
+  scale: Value,
+  x: Value,
+  { z, inv }: Layer,
+  axes: readonly number[],
+): Value {
+  const steep = g.mul(dy, scale);
+  const isCentred = z !== x;
+  const centred = isCentred ? g.sub(steep, g.reduceMean(steep, axes, true)) : steep;
+  // dy z is there for the gradient of the scale, too
+  const turn = g.mul(g.reduceMean(g.mul(g.mul(dy, z), scale), axes, true), g.mul(inv, inv));
+  return g.mul(g.sub(centred, g.mul(z, turn)), inv);
+}
+
+/** dx: what comes from y, from `inv` (of which the slope is -z inv^3 / n), and from the mean. */
 function inputGradient({ g, node, inputs, gradients }: Backward, layer: Layer): Value {
   const [x, scale] = inputs as readonly [Value, Value];
   const [dy] = gradients;
   const { z, inv, dMean, dInv } = layer;
   const axes = lastAxes(g, node, x);
-  const n = g.count(x, axes);
-  const cube = g.mul(inv, g.mul(inv, inv));
-  const dot = dy && g.reduceSum(g.mul(g.mul(dy, z), scale), axes, true);
-  const turning = [dot, dInv].filter((term) => term !== undefined);
-  // steep is scale dy; what it moves the mean by is taken from it
-  const steep = dy && g.mul(dy, scale);
-  const isCentred = z !== x;
-  const pull = steep && isCentred ? g.neg(g.mul(g.reduceSum(steep, axes, true), inv)) : undefined;
-  const moving = [pull, dMean].filter((term) => term !== undefined);
+  const n = (): Value => g.count(x, axes);
+  const cube = (): Value => g.mul(inv, g.mul(inv, inv));
   const terms = [
-    steep && g.mul(steep, inv),
-    turning.length > 0 ? g.mul(z, g.neg(g.div(g.mul(g.sum(turning), cube), n))) : undefined,
-    moving.length > 0 ? g.div(g.sum(moving), n) : undefined,
+    dy && throughOutput(g, dy, scale, x, layer, axes),
+    dInv && g.mul(z, g.neg(g.div(g.mul(dInv, cube()), n()))),
+    dMean && g.div(dMean, n()),
   ].filter((term) => term !== undefined);
   return g.expandLike(terms.reduce(g.add), x);
 }
