@@ -28,6 +28,7 @@ const inward: Readonly<Record<Role, readonly Role[]>> = {
 /** Whom its tests may need besides. */
 const inTests: Readonly<Record<Role, readonly Role[]>> = {
   ...inward,
+  library: ['core', 'conformance'],
   adapter: ['core', 'library', 'conformance'],
 };
 

@@ -37,7 +37,8 @@ const readManifest = (folder: string): Manifest => JSON.parse(readText(join(fold
 function roleOf(folder: string): Role {
   if (folder.startsWith('apps/')) return 'app';
   if (folder === 'packages/core') return 'core';
-  if (folder === 'packages/onnx-autodiff') return 'library'; // binds no framework, serves an adapter that does
+  // these bind no framework, and serve adapters that do
+  if (/^packages\/(onnx-autodiff|wasm)$/.test(folder)) return 'library';
   return folder === 'packages/conformance' ? 'conformance' : 'adapter';
 }
 

@@ -11,15 +11,16 @@ const size = (count: number): string => (count >= 1e6 ? `${count / 1e6}M` : `${c
 
 async function step({ rounds, json }: { readonly rounds: number; readonly json?: string }): Promise<void> {
   const table = new Table({
-    head: ['parameters', 'step', 'ms', 'ratio to the hand-written loop'],
+    head: ['parameters', 'step', 'ms', 'ratio to the hand-written loop', 'GB/s'],
     style: { head: [], border: [], compact: true },
   });
   const results: StepResult[] = [];
   for (const at of stepCases) {
     for (const result of measureSteps(at, rounds)) {
-      const { tensors, elements, name, ms, ratio } = result;
+      const { tensors, elements, name, ms, ratio, gigabytesPerSecond } = result;
       results.push(result);
-      table.push([`${tensors} x ${size(elements)}`, name, ms.toFixed(2), ratio.toFixed(2)]);
+      const figures = [ms.toFixed(2), ratio.toFixed(2), gigabytesPerSecond.toFixed(1)];
+      table.push([`${tensors} x ${size(elements)}`, name, ...figures]);
     }
   }
   console.log(table.toString());

@@ -6,8 +6,10 @@ import {
   float32Ops,
   type OptimizerSpec,
   type OptimizerState,
+  type TensorOps,
   vradam,
 } from '@vradam/core';
+import { arenaSize, createWasmOps } from '@vradam/wasm';
 import { openRandom } from '../random.ts';
 import { median } from '../report/summary.ts';
 import { type HandState, handWrittenStep } from './loops.ts';
@@ -36,6 +38,8 @@ export interface StepResult extends StepCase {
   readonly ms: number;
   /** Median over the rounds of (this step / hand-written step of the same round). */
   readonly ratio: number;
+  /** Bytes that it must move at least, in GB/s. */
+  readonly gigabytesPerSecond: number;
 }
 
 type Stepper = () => void;
@@ -57,18 +61,53 @@ function byHand(at: StepCase): Stepper {
   return () => handWrittenStep(parameters, gradients, states, ++t);
 }
 
-function byCore(at: StepCase, spec: OptimizerSpec): Stepper {
-  const name = (_: unknown, i: number) => `parameter${i}`;
-  const named = (seed: number) =>
-    Object.fromEntries(arrays(at, seed).map((array, i) => [name(array, i), array]));
-  const optimizer = createOptimizer(float32Ops, spec);
-  const gradients = named(2);
-  let parameters: Readonly<Record<string, Float32Array>> = named(1);
+const named = (at: StepCase, seed: number): Record<string, Float32Array> =>
+  Object.fromEntries(arrays(at, seed).map((array, i) => [`parameter${i}`, array]));
+
+/** Steps of the core on a backend of Float32Arrays. */
+function byCore(
+  at: StepCase,
+  spec: OptimizerSpec,
+  ops: TensorOps<Float32Array, number> = float32Ops,
+): Stepper {
+  const optimizer = createOptimizer(ops, spec);
+  const gradients = named(at, 2);
+  let parameters: Readonly<Record<string, Float32Array>> = named(at, 1);
   let state: OptimizerState<Float32Array> = optimizer.init(parameters);
   return () => {
     ({ parameters, state } = optimizer.update(parameters, gradients, state));
   };
 }
+
+/** Steps of the kernels in WebAssembly, parameters and state in an arena. */
+function inArena(at: StepCase, spec: OptimizerSpec): Stepper {
+  const initial = named(at, 1);
+  const ops = createWasmOps({ arena: arenaSize(initial, spec) });
+  const optimizer = createOptimizer(ops, spec);
+  const gradients = named(at, 2);
+  let parameters: Readonly<Record<string, Float32Array>> = Object.fromEntries(
+    Object.entries(initial).map(([name, data]) => [name, ops.fromArray(data, [data.length])]),
+  );
+  let state: OptimizerState<Float32Array> = optimizer.init(parameters);
+  return () => {
+    ({ parameters, state } = optimizer.update(parameters, gradients, state));
+  };
+}
+
+/** A copy of as many numbers: what memory gives. */
+function byCopy(at: StepCase): Stepper {
+  const [from, to] = [arrays(at, 1), arrays(at, 2)];
+  return () => {
+    for (const [i, array] of from.entries()) to[i]?.set(array);
+  };
+}
+
+/**
+ * Bytes that a step must move for each parameter at least. VRAdam: g, v and m are read, v and m written, then v, m and
+ * theta read and theta written. AdamW has no norm to wait for: g, v, m and theta are read, v, m and theta written.
+ */
+const bytesPerParameter = (name: string): number =>
+  name.includes('copy') ? 8 : name.includes('adamw') ? 28 : 36;
 
 function time(step: Stepper): number {
   const begin = performance.now();
@@ -88,6 +127,11 @@ export function measureSteps(at: StepCase, rounds: number): StepResult[] {
     ['core-float32 vradam', byCore(at, vradam())],
     ['core-float32 vradam, unchecked', byCore(at, vradam({ nonFinite: 'propagate' }))],
     ['core-float32 adamw', byCore(at, adamw())],
+    ['wasm vradam', inArena(at, vradam())],
+    ['wasm vradam, unchecked', inArena(at, vradam({ nonFinite: 'propagate' }))],
+    ['wasm vradam, arrays outside', byCore(at, vradam(), createWasmOps())],
+    ['wasm adamw', inArena(at, adamw())],
+    ['memory copy', byCopy(at)],
   ];
   for (let i = 0; i < Math.max(3, rounds / 5); i++) for (const [, step] of steppers) step();
   const times = steppers.map((): number[] => []);
@@ -95,6 +139,9 @@ export function measureSteps(at: StepCase, rounds: number): StepResult[] {
   const [reference = []] = times;
   return steppers.map(([name], s) => {
     const own = times[s] as number[];
-    return { ...at, name, ms: median(own), ratio: median(own.map((ms, i) => ms / (reference[i] as number))) };
+    const ms = median(own);
+    const bytes = at.tensors * at.elements * bytesPerParameter(name);
+    const ratio = median(own.map((each, i) => each / (reference[i] as number)));
+    return { ...at, name, ms, ratio, gigabytesPerSecond: bytes / ms / 1e6 };
   });
 }

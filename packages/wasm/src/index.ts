@@ -1,0 +1,4 @@
+export { arenaSize } from './arena.ts';
+export { instantiateKernels, type KernelExports } from './module.ts';
+export { createWasmOps, type WasmOps, type WasmOptions } from './ops.ts';
+export type { Memory } from './platform.ts';

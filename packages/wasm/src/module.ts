@@ -1,0 +1,127 @@
+/** The kernels' module: compiled once, instantiated over a memory. */
+
+import { binary } from './binary.ts';
+import { fail } from './errors.ts';
+import { type Memory, platform } from './platform.ts';
+
+/**
+ * The kernels over one memory. Arrays are byte addresses of float32 in it, `n` counts elements; all work in place and
+ * check nothing. What they compute is in `assembly/kernels.ts`.
+ */
+export interface KernelExports {
+  /** `v = b1 v + c1 g`, `m = b2 m + c2 g^2`; gives the sum of v^2, in float64. */
+  moments(g: number, v: number, m: number, n: number, b1: number, c1: number, b2: number, c2: number): number;
+  /** `v = b v + c g`; gives the sum of v^2, in float64. */
+  velocity(g: number, v: number, n: number, b: number, c: number): number;
+  /** Sum of x^2, in float64. */
+  sumSquares(x: number, n: number): number;
+  /** 0 if all elements are finite, else NaN. */
+  nonFinite(x: number, n: number): number;
+  /** `p = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+  descend(
+    p: number,
+    v: number,
+    m: number,
+    n: number,
+    size: number,
+    correction: number,
+    epsilon: number,
+    decay: number,
+  ): void;
+  /** `p = p - (rate d + decay p)`. */
+  glide(p: number, d: number, n: number, rate: number, decay: number): void;
+  /** `d = g + decay p`, `b = momentum b + gain d`, `p = p - rate (own d + along b)`. */
+  sgd(
+    p: number,
+    g: number,
+    b: number,
+    n: number,
+    rate: number,
+    decay: number,
+    momentum: number,
+    gain: number,
+    own: number,
+    along: number,
+  ): void;
+  /** RMSProp, with mean `a` and buffer `b`; 0 is none. */
+  rmsprop(
+    p: number,
+    g: number,
+    s: number,
+    a: number,
+    b: number,
+    n: number,
+    rate: number,
+    decay: number,
+    alpha: number,
+    gain: number,
+    epsilon: number,
+    momentum: number,
+  ): void;
+}
+
+const decode = (): Uint8Array => Uint8Array.from(platform.atob(binary), (letter) => letter.charCodeAt(0));
+
+/** A number in WebAssembly's own notation: seven bits a byte, the lowest first. */
+function leb(value: number): number[] {
+  const rest = value >>> 7;
+  return rest === 0 ? [value] : [(value & 127) | 128, ...leb(rest)];
+}
+
+/** The import of a memory as the compiler writes it: kind 2 (memory), no maximum, one page. */
+const plainImport = [2, 0, 1];
+const importSection = 2;
+
+/**
+ * The module for a shared memory, whose import must say so and name a maximum: this is a few bytes in the import
+ * section, which is the second one. Its length and that of the first fit one byte each.
+ */
+function shared(bytes: Uint8Array, maximum: number): Uint8Array {
+  const section = 8 + 2 + (bytes[9] as number);
+  const length = bytes[section + 1] as number;
+  const limits = section + 2 + length - plainImport.length;
+  const isKnown =
+    bytes[section] === importSection && plainImport.every((byte, i) => bytes[limits + i] === byte);
+  if (!isKnown) fail('ERR_UNSUPPORTED', 'the kernels cannot be used on a shared memory.');
+  const sharedImport = [2, 3, 1, ...leb(maximum)];
+  const added = sharedImport.length - plainImport.length;
+  return Uint8Array.from([
+    ...bytes.subarray(0, section + 1),
+    length + added,
+    ...bytes.subarray(section + 2, limits),
+    ...sharedImport,
+    ...bytes.subarray(limits + plainImport.length),
+  ]);
+}
+
+let isSupported: boolean | undefined;
+
+/** Whether this runtime has WebAssembly with SIMD. */
+export function hasSimd(): boolean {
+  isSupported ??= platform.WebAssembly?.validate(decode()) ?? false;
+  return isSupported;
+}
+
+let plain: object | undefined;
+
+/**
+ * The kernels over a memory of the caller's, e.g. that of another WebAssembly program.
+ *
+ * It compiles synchronously, which browsers allow on their main thread for modules as small as this one.
+ *
+ * @param memory - at least one page of 64 KiB. A shared one needs its maximum.
+ * @param maximumPages - maximum of a shared memory, exactly as it was made, in pages. Default 65,536.
+ * @throws VRAdamError `ERR_UNSUPPORTED` where there is no WebAssembly with SIMD, or a shared memory has another maximum.
+ */
+export function instantiateKernels(memory: Memory, maximumPages = 65_536): KernelExports {
+  const { WebAssembly: wasm, SharedArrayBuffer: SharedBuffer } = platform;
+  if (!wasm || !hasSimd()) fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
+  const isShared = SharedBuffer !== undefined && memory.buffer instanceof SharedBuffer;
+  try {
+    plain ??= new wasm.Module(decode());
+    const module = isShared ? new wasm.Module(shared(decode(), maximumPages)) : plain;
+    return new wasm.Instance(module, { env: { memory } }).exports as KernelExports;
+  } catch (cause) {
+    fail('ERR_UNSUPPORTED', 'the kernels do not fit this memory. Is its maximum another one?', cause);
+  }
+}

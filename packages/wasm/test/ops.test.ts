@@ -1,0 +1,104 @@
+/** What a user sees: an arena whose views stay valid, clear errors, states that go on. */
+
+import { adamw, createOptimizer, exportState, importState, vradam } from '@vradam/core';
+import { describe, expect, test } from 'vitest';
+import { arenaSize, createWasmOps, type WasmOps } from '../src/index.ts';
+
+const gradient = (length: number, step: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.cos(i * step + step));
+
+describe('the arena', () => {
+  test('holds parameters and state in one memory, where arenaSize says that they fit', () => {
+    const parameters = { a: new Float32Array(1001), b: new Float32Array(3) };
+    const spec = vradam();
+    const ops = createWasmOps({ arena: arenaSize(parameters, spec) });
+    const optimizer = createOptimizer(ops, spec);
+    const own = { a: ops.fromArray(parameters.a, [1001]), b: ops.fromArray(parameters.b, [3]) };
+    const gradients = { a: gradient(1001, 1), b: gradient(3, 1) };
+    const { state } = optimizer.update(own, gradients, optimizer.init(own));
+    const arrays = [...state.parameters.values()].flatMap(({ slots }) => Object.values(slots));
+    expect(arrays).toHaveLength(4);
+    for (const array of arrays) expect(array.buffer).toBe(own.a.buffer);
+  });
+
+  test('keeps views valid, however much more is made', () => {
+    const ops = createWasmOps({ arena: 4096 });
+    const first = ops.fromArray([1, 2, 3], [3]);
+    const many = Array.from({ length: 100 }, (_, i) => ops.fromArray(gradient(500, i), [500]));
+    expect([...first]).toEqual([1, 2, 3]);
+    for (const [i, array] of many.entries()) expect(array).toEqual(gradient(500, i));
+  });
+
+  test('has room again for what was released, as zeros', () => {
+    const ops = createWasmOps({ arena: 64 });
+    const before = ops.fromArray([1, 2, 3], [3]);
+    ops.dispose(before);
+    const after = ops.zerosLike(new Float32Array(3));
+    expect(after.byteOffset).toBe(before.byteOffset);
+    expect([...after]).toEqual([0, 0, 0]);
+  });
+
+  test('holds empty arrays and scalars', async () => {
+    const ops = createWasmOps({ arena: 64 });
+    expect(ops.fromArray([], [0])).toHaveLength(0);
+    expect(await ops.toArray(ops.fromArray([7], []))).toEqual(new Float32Array([7]));
+  });
+});
+
+test('a step makes no arrays: memory of 2,000 steps does not grow with the parameters', () => {
+  const [length, spec] = [100_000, vradam()];
+  const ops = createWasmOps({ arena: 4 * length });
+  const optimizer = createOptimizer(ops, spec);
+  let parameters: Readonly<Record<string, Float32Array>> = {
+    x: ops.fromArray(gradient(length, 1), [length]),
+  };
+  let state = optimizer.init(parameters);
+  const gradients = { x: gradient(length, 2) };
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 2000; i++) ({ parameters, state } = optimizer.update(parameters, gradients, state));
+  // one array a step would be 800 MB
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 * length);
+});
+
+test('a state that was saved goes on bit for bit, in an arena or outside of one', async () => {
+  const spec = adamw({ learningRate: 0.01 });
+  const train = (ops: WasmOps, from: Float32Array, steps: number[], saved?: unknown) => {
+    const optimizer = createOptimizer(ops, spec);
+    let parameters: Readonly<Record<string, Float32Array>> = { x: ops.fromArray(from, [from.length]) };
+    let state = saved ? importState(optimizer, saved as never, parameters) : optimizer.init(parameters);
+    for (const step of steps)
+      ({ parameters, state } = optimizer.update(parameters, { x: gradient(from.length, step) }, state));
+    return { x: parameters['x'] as Float32Array, saved: exportState(optimizer, state) };
+  };
+  const start = gradient(37, 9);
+  const whole = train(createWasmOps({ arena: 1000 }), start, [1, 2, 3, 4, 5, 6]);
+  const half = train(createWasmOps({ arena: 1000 }), start, [1, 2, 3]);
+  const rest = train(createWasmOps(), half.x, [4, 5, 6], await half.saved);
+  expect(rest.x).toEqual(Float32Array.from(whole.x));
+});
+
+describe('what is wrong is said', () => {
+  test.each([
+    ['an option that is not there', { arenas: 1 }, 'ERR_OPTION_UNKNOWN'],
+    ['a fraction of an element', { arena: 1.5 }, 'ERR_OPTION_RANGE'],
+    ['less than nothing', { arena: -1 }, 'ERR_OPTION_RANGE'],
+    ['more than addresses reach', { arena: 2 ** 30 }, 'ERR_OPTION_RANGE'],
+    ['SIMD by force', { simd: true }, 'ERR_OPTION_TYPE'],
+  ])('%s', (_, options, code) => {
+    expect(() => createWasmOps(options as never)).toThrow(expect.objectContaining({ code }));
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('a gradient with %s, and nothing changed', (bad) => {
+    const ops = createWasmOps({ arena: 1000 });
+    const optimizer = createOptimizer(ops, vradam());
+    const x = ops.fromArray(gradient(50, 1), [50]);
+    for (const at of [0, 3, 8, 47, 49]) {
+      const broken = gradient(50, 2);
+      broken[at] = bad;
+      expect(() => optimizer.update({ x }, { x: broken }, optimizer.init({ x }))).toThrow(
+        expect.objectContaining({ code: 'ERR_NON_FINITE' }),
+      );
+      expect(x).toEqual(gradient(50, 1));
+    }
+  });
+});
