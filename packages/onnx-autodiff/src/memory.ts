@@ -36,7 +36,7 @@ export function memoryOf(
   const bytesOf = ({ name, dtype, shape }: Value): number => {
     const dims = shape?.map((dim) => evaluateDim(dim, sizes));
     if (dtype && dims?.every((dim) => dim !== undefined)) {
-      return dims.reduce((size, dim) => size * dim, bytesPerElement[dtype]);
+      return dims.reduce((size, dim) => size * dim, bytesPerElement(dtype));
     }
     unknown.push(name);
     return 0;

@@ -244,7 +244,7 @@ function checkShape(name: string, shape: Shape): void {
 
 /** Tells -0 from 0, which `join` does not. */
 function signs({ dtype, data }: Tensor): string {
-  if (!dtype.startsWith('float') || bytesPerElement[dtype] < 4) return '';
+  if (!dtype.startsWith('float') || bytesPerElement(dtype) < 4) return '';
   return (data as Float32Array).some((x) => Object.is(x, -0))
     ? Array.from(data as Float32Array, (x) => (Object.is(x, -0) ? '-' : '+')).join('')
     : '';

@@ -25,7 +25,7 @@ import type {
   TensorProto,
   ValueProto,
 } from './schema.ts';
-import { dataTypeOf, decodeTensor, kinds, typeAttributes } from './tensorProto.ts';
+import { attributeTypes, dataTypeOf, decodeTensor, typeAttributes } from './tensorProto.ts';
 import { isFloat, toFloat32 } from './tensors.ts';
 import { decodeText } from './utf8.ts';
 import { readMessage } from './wire.ts';
@@ -63,25 +63,23 @@ function readTensor(proto: TensorProto, name: string, context: Context): Tensor 
 
 function readAttribute(proto: AttributeProto, op: string, context: Context): Attribute {
   if (proto.refAttrName !== '') return { type: 'reference', value: proto.refAttrName };
-  const type = kinds[proto.type] ?? '';
+  const type = attributeTypes[proto.type] as string;
   switch (type) {
-    case 'INT': {
-      if (!typeAttributes.has(proto.name)) return { type: 'int', value: proto.i };
-      return { type: 'string', value: computed(dataTypeOf(proto.i), context) ?? '' };
-    }
-    case 'FLOAT':
-      return { type: 'float', value: proto.f };
-    case 'STRING':
-      return { type: 'string', value: decodeText(proto.s) };
-    case 'TENSOR':
-      if (!proto.t) return { type: 'other', value: 'tensor' };
-      return { type: 'tensor', value: readTensor(proto.t, `${op}.${proto.name}`, context) };
-    case 'INTS':
-      return { type: 'ints', value: proto.ints };
-    case 'FLOATS':
-      return { type: 'floats', value: proto.floats };
-    case 'STRINGS':
-      return { type: 'strings', value: proto.strings.map((bytes) => decodeText(bytes)) };
+    case 'int':
+      if (!typeAttributes.has(proto.name)) return { type, value: proto.int };
+      return { type: 'string', value: computed(dataTypeOf(proto.int), context) ?? '' };
+    case 'float':
+      return { type, value: proto.float };
+    case 'string':
+      return { type, value: decodeText(proto.string) };
+    case 'tensor':
+      if (!proto.tensor) return { type: 'other', value: type };
+      return { type, value: readTensor(proto.tensor, `${op}.${proto.name}`, context) };
+    case 'ints':
+    case 'floats':
+      return { type, value: proto[type] };
+    case 'strings':
+      return { type, value: proto.strings.map((bytes) => decodeText(bytes)) };
     default:
       return { type: 'other', value: type };
   }

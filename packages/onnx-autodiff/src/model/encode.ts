@@ -1,8 +1,8 @@
 /** Writes ONNX files. */
 
 import { fail } from '../errors.ts';
-import type { Attribute, DataType, Dim, Model, NodeSpec, ValueSpec } from './model.ts';
-import { dataTypeNumbers, encodeTensor, kinds, typeAttributes } from './tensorProto.ts';
+import type { Attribute, Dim, Model, NodeSpec, ValueSpec } from './model.ts';
+import { attributeTypes, dataTypeNumber, encodeTensor, typeAttributes } from './tensorProto.ts';
 import { encodeText } from './utf8.ts';
 import { writeMessage } from './wire.ts';
 
@@ -19,30 +19,30 @@ const toFloat = (value: number): number =>
     : value;
 
 /** ONNX's number of an element type. */
-const typeNumber = (dtype: string): number =>
-  Object.hasOwn(dataTypeNumbers, dtype)
-    ? dataTypeNumbers[dtype as DataType]
-    : fail('ERR_MODEL_INVALID', `an element type must be known. Received: ${JSON.stringify(dtype)}.`);
+function typeNumber(dtype: string): number {
+  const number = dataTypeNumber(dtype);
+  if (number < 1)
+    fail('ERR_MODEL_INVALID', `an element type must be known. Received: ${JSON.stringify(dtype)}.`);
+  return number;
+}
 
-/** What an attribute's type is called in the file, and what it holds there. */
-function contentOf(name: string, { type, value }: Attribute): [kind: string, content: object] {
+/** An attribute's value as the field of its type holds it. */
+function contentOf(name: string, { type, value }: Attribute): unknown {
   switch (type) {
     case 'int':
-      return ['INT', { i: toInt(value) }];
+      return toInt(value);
     case 'float':
-      return ['FLOAT', { f: toFloat(value) }];
+      return toFloat(value);
     case 'string':
-      return typeAttributes.has(name)
-        ? ['INT', { i: typeNumber(value) }]
-        : ['STRING', { s: encodeText(value) }];
+      return encodeText(value);
     case 'tensor':
-      return ['TENSOR', { t: encodeTensor(value, '') }];
+      return encodeTensor(value, '');
     case 'ints':
-      return ['INTS', { ints: value.map(toInt) }];
+      return value.map(toInt);
     case 'floats':
-      return ['FLOATS', { floats: value.map(toFloat) }];
+      return value.map(toFloat);
     case 'strings':
-      return ['STRINGS', { strings: value.map(encodeText) }];
+      return value.map(encodeText);
     default:
       return fail(
         'ERR_OPERATOR_UNSUPPORTED',
@@ -51,9 +51,11 @@ function contentOf(name: string, { type, value }: Attribute): [kind: string, con
   }
 }
 
-function writeAttribute(name: string, attribute: Attribute) {
-  const [kind, content] = contentOf(name, attribute);
-  return { name, type: kinds.indexOf(kind), ...content };
+function writeAttribute(name: string, given: Attribute) {
+  const isType = given.type === 'string' && typeAttributes.has(name);
+  const attribute: Attribute = isType ? { type: 'int', value: typeNumber(given.value) } : given;
+  const { type } = attribute;
+  return { name, type: attributeTypes.indexOf(type), [type]: contentOf(name, attribute) };
 }
 
 const writeNode = ({ op, domain, name, inputs, outputs, attributes }: NodeSpec) => ({

@@ -44,7 +44,7 @@ const table: Readonly<Record<string, string>> = {
     '1*Node node,2s name,5*Tensor initializer,10s,11*Value input,12*Value output,13*Value valueInfo,14*Annotation,15*Sparse sparseInitializer,16*Entry',
   Node: '1*s input,2*s output,3s name,4s opType,5*Attribute attribute,6s,7s domain,8s,9*Entry,10*Placement',
   Attribute:
-    '1s name,2f f,3i i,4b s,5Tensor t,6Graph,7*f floats,8*i ints,9*b strings,10*Tensor,11*Graph,13s,14Type,15*Type,20t type,21s refAttrName,22Sparse,23*Sparse',
+    '1s name,2f float,3i int,4b string,5Tensor tensor,6Graph,7*f floats,8*i ints,9*b strings,10*Tensor,11*Graph,13s,14Type,15*Type,20t type,21s refAttrName,22Sparse,23*Sparse',
   Tensor:
     '1*i dims,2n dataType,3Segment,4*f floatData,5*n int32Data,6*b stringData,7*l int64Data,8s name,9b rawData,10*d doubleData,11*u uint64Data,12s,13*Entry externalData,14p dataLocation,16*Entry',
   Segment: '1i,2i',
@@ -138,10 +138,10 @@ export interface AttributeProto {
   readonly name: string;
   readonly refAttrName: string;
   readonly type: number;
-  readonly f: number;
-  readonly i: number;
-  readonly s: Uint8Array;
-  readonly t?: TensorProto;
+  readonly float: number;
+  readonly int: number;
+  readonly string: Uint8Array;
+  readonly tensor?: TensorProto;
   readonly floats: readonly number[];
   readonly ints: readonly number[];
   readonly strings: readonly Uint8Array[];

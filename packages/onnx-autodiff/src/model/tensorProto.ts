@@ -7,43 +7,35 @@ import type { TensorProto } from './schema.ts';
 import { bytesPerElement, emptyData, sizeOf } from './tensors.ts';
 import { decodeText, encodeText } from './utf8.ts';
 
-/** ONNX's numbers for element types (TensorProto.DataType). */
-export const dataTypeNumbers: Readonly<Record<DataType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  string: 8,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-};
+/** Element types by ONNX's numbers (TensorProto.DataType); empty for what nobody can compute with. */
+const dataTypes =
+  ' float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64   bfloat16'.split(
+    ' ',
+  );
 
-/** Types of attributes (AttributeProto.AttributeType), by number. */
-export const kinds: readonly string[] =
-  'UNDEFINED FLOAT INT STRING TENSOR GRAPH FLOATS INTS STRINGS TENSORS GRAPHS SPARSE_TENSOR SPARSE_TENSORS TYPE_PROTO TYPE_PROTOS'.split(
+/** ONNX's number of an element type; below 1 for what is none. */
+export const dataTypeNumber = (dtype: string): number => dataTypes.indexOf(dtype);
+
+/**
+ * Types of attributes by ONNX's numbers (AttributeProto.AttributeType). Those that this package knows have the names
+ * that it gives them, which are also the names of the fields that hold such an attribute.
+ */
+export const attributeTypes: readonly string[] =
+  'UNDEFINED float int string tensor GRAPH floats ints strings TENSORS GRAPHS SPARSE_TENSOR SPARSE_TENSORS TYPE_PROTO TYPE_PROTOS'.split(
     ' ',
   );
 
 /** Attributes that hold the number of an element type. */
 export const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtype']);
 
-const byNumber = new Map(Object.entries(dataTypeNumbers).map(([name, number]) => [number, name as DataType]));
-
 /** The element type with a number; undefined for 0, which is "not said". Throws `ERR_FILE_FORMAT` on others. */
 export function dataTypeOf(number: number): DataType | undefined {
   if (number === 0) return undefined;
   return (
-    byNumber.get(number) ??
+    (dataTypes[number] as DataType | '' | undefined) ||
     fail(
       'ERR_FILE_FORMAT',
-      `element types must be ${[...byNumber.values()].join(', ')}. Received: type ${number}.`,
+      `element types must be ${dataTypes.filter(Boolean).join(', ')}. Received: type ${number}.`,
     )
   );
 }
@@ -66,7 +58,7 @@ function typedData(proto: TensorProto, dtype: DataType): ArrayLike<number | bigi
 
 /** Bytes as little-endian elements, copied so that they are aligned. */
 function fromBytes(dtype: DataType, bytes: Uint8Array, size: number, name: string): TensorData {
-  const expected = size * bytesPerElement[dtype];
+  const expected = size * bytesPerElement(dtype);
   if (bytes.length !== expected) {
     fail(
       'ERR_FILE_FORMAT',
@@ -108,7 +100,7 @@ export function decodeTensor(proto: TensorProto, external: ExternalData | undefi
     return { dtype, shape, data: proto.stringData.map((bytes) => decodeText(bytes)) };
   }
   if (proto.dataLocation === 1) {
-    const bytes = readExternal(proto, size * bytesPerElement[dtype], external);
+    const bytes = readExternal(proto, size * bytesPerElement(dtype), external);
     return { dtype, shape, data: fromBytes(dtype, bytes, size, proto.name) };
   }
   const isRaw = proto.rawData.length > 0 || size === 0;
@@ -121,7 +113,7 @@ export function decodeTensor(proto: TensorProto, external: ExternalData | undefi
 
 /** Writes a tensor, its numbers raw. */
 export function encodeTensor({ dtype, shape, data }: Tensor, name: string): Partial<TensorProto> {
-  const head = { name, dims: shape, dataType: dataTypeNumbers[dtype] };
+  const head = { name, dims: shape, dataType: dataTypeNumber(dtype) };
   if (!ArrayBuffer.isView(data)) return { ...head, stringData: (data as readonly string[]).map(encodeText) };
   return { ...head, rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }

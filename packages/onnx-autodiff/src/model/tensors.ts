@@ -4,31 +4,18 @@ import { fail } from '../errors.ts';
 import { bfloatToNumber, halfToNumber, numberToBfloat, numberToHalf } from './halves.ts';
 import type { DataType, Tensor, TensorData } from './model.ts';
 
-/** Bytes of an element in memory. */
-export const bytesPerElement: Readonly<Record<DataType, number>> = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  bfloat16: 2,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  bool: 1,
-  string: 16,
-};
-
 /** Element types that a gradient can have. */
 export const isFloat = (dtype: DataType | undefined): boolean =>
   dtype === 'float32' || dtype === 'float64' || dtype === 'float16' || dtype === 'bfloat16';
 
 type NumberArray = Exclude<TensorData, readonly string[]>;
 
-const arrays: Readonly<Record<Exclude<DataType, 'string'>, new (length: number) => NumberArray>> = {
+interface ArrayType {
+  new (length: number): NumberArray;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+const arrays: Readonly<Record<Exclude<DataType, 'string'>, ArrayType>> = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
@@ -43,6 +30,10 @@ const arrays: Readonly<Record<Exclude<DataType, 'string'>, new (length: number) 
   uint64: BigUint64Array,
   bool: Uint8Array,
 };
+
+/** Bytes of an element in memory; of a text, of what points to it. */
+export const bytesPerElement = (dtype: DataType): number =>
+  dtype === 'string' ? 16 : arrays[dtype].BYTES_PER_ELEMENT;
 
 /** Number of elements of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
