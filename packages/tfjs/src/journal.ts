@@ -9,6 +9,8 @@ interface Journal {
   readonly replaced: tf.Tensor[];
   /** Variables, each with the value it had. */
   readonly assigned: Map<tf.Variable, tf.Tensor>;
+  /** Scalars that several variables of this step share. */
+  readonly shared: Map<string, tf.Tensor>;
 }
 
 let current: Journal | null = null;
@@ -34,6 +36,21 @@ export function release(x: tf.Tensor): void {
   else x.dispose();
 }
 
+/**
+ * A scalar that is the same for several variables of a step: made once a step and released with it. Outside of a step it
+ * is made anew, for the surrounding `tf.tidy`.
+ *
+ * @param of - what it is derived from.
+ * @param key - what else it depends on.
+ */
+export function once(of: tf.Tensor, key: string, make: () => tf.Tensor): tf.Tensor {
+  if (!current) return make();
+  const name = `${of.id}/${key}`;
+  const made = current.shared.get(name) ?? tf.keep(tf.tidy(make));
+  current.shared.set(name, made);
+  return made;
+}
+
 /** Gives a variable the value of `next`, which is consumed. */
 export function assign(variable: tf.Variable, next: tf.Tensor): void {
   if (current && !current.assigned.has(variable)) current.assigned.set(variable, share(variable));
@@ -54,7 +71,7 @@ function undo({ made, assigned }: Journal): void {
  * were. What a fused kernel wrote in place stays written: such kernels check before they write.
  */
 export function atomically<R>(step: () => R): R {
-  const journal: Journal = { made: new Set(), replaced: [], assigned: new Map() };
+  const journal: Journal = { made: new Set(), replaced: [], assigned: new Map(), shared: new Map() };
   const outer = current;
   current = journal;
   let result: R | undefined;
@@ -68,6 +85,7 @@ export function atomically<R>(step: () => R): R {
     throw error;
   } finally {
     current = outer;
+    for (const scalar of journal.shared.values()) scalar.dispose();
   }
   for (const tensor of journal.replaced) tensor.dispose();
   for (const before of journal.assigned.values()) before.dispose();

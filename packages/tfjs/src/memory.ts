@@ -20,8 +20,8 @@ interface CpuBackend {
 const floats = (values: unknown): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
 
-/** Whether a tensor shows its numbers, and its handles are counted. */
-function works(memory: TensorMemory): boolean {
+/** Whether a tensor shows its numbers there, and its handles are counted. */
+export function shows(memory: TensorMemory): boolean {
   return tf.tidy(() => {
     try {
       const probe = tf.tensor1d([1, 2.5]);
@@ -41,5 +41,5 @@ export function cpuMemory(): TensorMemory | null {
     view: ({ dataId }) => floats(backend.data.get(dataId)?.values),
     references: ({ dataId }) => backend.refCount(dataId),
   };
-  return works(memory) ? memory : null;
+  return shows(memory) ? memory : null;
 }

@@ -2,9 +2,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { float32Ops, type Scalar as Operand, type ScalarOps, type TensorOps } from '@vradam/core';
+import { heapOps, wasmHeap } from './heap.ts';
 import { assign, keep, release } from './journal.ts';
 import { arrayOps } from './kernels.ts';
 import { cpuMemory } from './memory.ts';
+import { portableKernels } from './portable.ts';
 
 type Operands = Operand<tf.Tensor>;
 
@@ -43,7 +45,7 @@ const scale = (a: Operands, x: tf.Tensor): tf.Tensor => (a === 1 ? x : tf.mul(x,
  * The sum of all elements, in two levels of sqrt(n) terms each. tfjs's wasm backend adds one by one in float32, which
  * loses 1e-5 over 100,000 elements and more beyond; two levels keep 1e-6.
  */
-function sum(x: tf.Tensor): tf.Tensor {
+function sumInTwoLevels(x: tf.Tensor): tf.Tensor {
   if (x.size < 1024) return tf.sum(x);
   const rows = Math.ceil(Math.sqrt(x.size));
   const columns = Math.ceil(x.size / rows);
@@ -53,11 +55,12 @@ function sum(x: tf.Tensor): tf.Tensor {
   return tf.sum(tf.sum(tf.reshape(whole, [rows, columns]), 1));
 }
 
-function sumPower(x: tf.Tensor, power: number): tf.Tensor {
+/** `sum |x|^power`; a GPU sums in a tree, so that there one level is enough. */
+function sumPower(sumAll: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor, power: number): tf.Tensor {
   if (x.size === 0) return tf.scalar(0);
-  if (power === 2) return sum(tf.square(x));
+  if (power === 2) return sumAll(tf.square(x));
   const magnitude = tf.abs(x);
-  return sum(power === 1 ? magnitude : tf.pow(magnitude, power));
+  return sumAll(power === 1 ? magnitude : tf.pow(magnitude, power));
 }
 
 /** A variable keeps its handle and its place in the model; a plain tensor's place is taken. */
@@ -84,6 +87,8 @@ const visible: readonly string[] = ['cpu', 'wasm'];
 
 function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
   const backend = tf.getBackend();
+  const sumAll = visible.includes(backend) ? sumInTwoLevels : (x: tf.Tensor) => tf.sum(x);
+  const norm = (x: tf.Tensor, power: number): tf.Tensor => sumPower(sumAll, x, power);
   return {
     name: `tfjs-${backend}`,
     dtype: 'float32',
@@ -99,7 +104,8 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
     mul: (x, y) => tf.mul(x, y),
     div: (x, y) => tf.div(x, y),
     sqrt: (x) => tf.sqrt(x),
-    sumPower,
+    sumPower: norm,
+    kernels: portableKernels({ tidy, replace, norm }),
     replace,
     tidy,
     dispose: (x) => {
@@ -119,6 +125,8 @@ export function chooseOps({ fused = 'auto' }: PathOptions): {
   const portable = portableOps();
   const memory = fused === 'auto' ? cpuMemory() : null;
   if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
+  const heap = fused === 'auto' ? wasmHeap() : null;
+  if (heap) return { path: 'wasm', ops: heapOps(portable, heap) };
   return { path: 'portable', ops: portable };
 }
 

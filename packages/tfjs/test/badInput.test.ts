@@ -250,8 +250,8 @@ describe('a call that fails in its middle', () => {
     },
   );
 
-  test('on the fused path of cpu it leaks nothing', async () => {
-    await tf.setBackend('cpu');
+  test.each(['cpu', 'wasm'])('on the fused path of %s it leaks nothing', async (backend) => {
+    await tf.setBackend(backend);
     const [a, b] = [variable([1, 2], freshName()), variable([3], freshName())];
     const optimizer = new VRAdam(options);
     const step = () =>

@@ -15,6 +15,7 @@ import { BATCH_NORM, BATCH_NORM_GRAD, batchNormGradient } from './batchNorm.ts';
 import { batchNormBackward, batchNormForward } from './batchNormKernels.ts';
 import { conv2dBackpropFilter } from './conv2dBackpropFilter.ts';
 import { conv2dBackpropInput } from './conv2dBackpropInput.ts';
+import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise.ts';
 import { maxPoolGrad } from './maxPoolGrad.ts';
 import { cast, identity } from './sharedCopies.ts';
 import { sum } from './sum.ts';
@@ -27,6 +28,8 @@ type KernelMaker = (stock: KernelConfig | undefined) => (params: KernelParams) =
 const kernels: Readonly<Record<string, KernelMaker>> = {
   // Missing from the backend.
   Conv2DBackpropFilter: () => conv2dBackpropFilter,
+  DepthwiseConv2dNativeBackpropFilter: () => depthwiseBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput: () => depthwiseBackpropInput,
   UnsortedSegmentSum: () => unsortedSegmentSum,
   [BATCH_NORM]: () => batchNormForward,
   [BATCH_NORM_GRAD]: () => batchNormBackward,
@@ -44,8 +47,8 @@ const ours = new WeakSet<KernelFunc>();
 /**
  * Teaches the tfjs wasm backend to train convolutions and embeddings, and to train everything faster.
  *
- * Registers kernels for backend 'wasm': `Conv2DBackpropFilter` and `UnsortedSegmentSum`, which it lacks; the kernels
- * behind {@link batchNormTraining}; and faster versions of `Conv2DBackpropInput`, `MaxPoolGrad`, `BatchMatMul` (with
+ * Registers kernels for backend 'wasm': `Conv2DBackpropFilter`, `DepthwiseConv2dNativeBackpropFilter`,
+ * `DepthwiseConv2dNativeBackpropInput` and `UnsortedSegmentSum`, which it lacks; the kernels behind {@link batchNormTraining}; and faster versions of `Conv2DBackpropInput`, `MaxPoolGrad`, `BatchMatMul` (with
  * transposes), `Sum` (bias gradients), `Identity` and `Cast` (no copy). Numbers stay those of the cpu backend within
  * float32 rounding. Other backends are left alone.
  *

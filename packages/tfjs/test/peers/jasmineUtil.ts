@@ -21,12 +21,10 @@ Object.assign(globalThis, {
 interface Exception {
   readonly suite: RegExp;
   readonly spec: RegExp;
-  readonly where: (peer: Peer, backend: string) => boolean;
+  readonly where: (peer: Peer) => boolean;
   readonly failsWith: RegExp;
   readonly why: string;
 }
-
-const portable = ({ fused }: Peer, backend: string): boolean => fused === false || backend === 'wasm';
 
 const exceptions: Exception[] = [
   {
@@ -39,25 +37,25 @@ const exceptions: Exception[] = [
   {
     suite: /^Adam/,
     spec: /^basic/,
-    where: (peer, backend) => peer.adam === 'VRAdam' && portable(peer, backend),
+    where: ({ adam, fused }) => adam === 'VRAdam' && fused === false,
     failsWith: /expected 6 to be 5/,
     why: 'VRAdam keeps the norm of its last step for stats(), a tensor on the portable path',
   },
   {
     suite: /^Adam/,
     spec: /^Continue training/,
-    where: (peer, backend) => peer.adam === 'VRAdam' && portable(peer, backend),
+    where: ({ adam, fused }) => adam === 'VRAdam' && fused === false,
     failsWith: /expected 2 to deeply equal [3-9]/,
     why: 'the spec takes tensors that the failed one before it left for steps',
   },
 ];
 
-function runSpecs(suite: string, peer: Peer, backend: string, tests: () => void): void {
+function runSpecs(suite: string, peer: Peer, tests: () => void): void {
   const run = it;
   Object.assign(globalThis, {
     it(name: string, body: () => unknown) {
       const exception = exceptions.find(
-        ({ suite: of, spec, where }) => of.test(suite) && spec.test(name) && where(peer, backend),
+        ({ suite: of, spec, where }) => of.test(suite) && spec.test(name) && where(peer),
       );
       if (!exception) return run(name, body as () => void);
       const { failsWith, why } = exception;
@@ -85,7 +83,7 @@ export function describeWithFlags(suite: string, _constraints: object, tests: ()
           engine().disposeVariables();
         });
         afterAll(() => engine().reset());
-        runSpecs(suite, peer, backend, tests);
+        runSpecs(suite, peer, tests);
       });
     }
   }
