@@ -18,6 +18,17 @@ const bytesPerElement = 4;
 const bytesPerPage = 65_536;
 /** Elements that a cache line holds; arrays begin on one. Address 0 is no array. */
 const line = 16;
+/** On an array of an arena; its buffer would say as much, but asking for that takes longer than a small kernel. */
+const place = Symbol('place');
+
+interface Place {
+  readonly arena: Arena;
+  /** Byte address, 0 after release. */
+  address: number;
+}
+
+type Placed = Float32Array & { [place]?: Place };
+
 const aligned = (elements: number): number => Math.ceil(elements / line) * line;
 const scratchStart = line;
 const arenaStart = scratchStart + mostArrays * block;
@@ -55,9 +66,6 @@ function makeMemory(elements: number): Memory {
   }
 }
 
-/** Runs a kernel on `n` elements at these addresses. */
-export type Run = (addresses: readonly number[], n: number) => number;
-
 /** A memory, its kernels, and the arrays in it. */
 export class Arena {
   /** The kernels. */
@@ -68,9 +76,6 @@ export class Arena {
   #next = arenaStart;
   /** Starts of released arrays, by their aligned length. */
   readonly #free = new Map<number, number[]>();
-  // one of each for all calls: a step allocates nothing
-  readonly #whole: number[] = [];
-  readonly #part: number[] = [];
 
   /** @param elements - float32 elements that fit. Range [0, 2^30 - 40,976]. */
   constructor(elements: number) {
@@ -93,61 +98,68 @@ export class Arena {
       if (length === 0 || start + size > this.#end) return new Float32Array(length);
       this.#next += size;
     }
-    const array = new Float32Array(this.#buffer, start * bytesPerElement, length);
+    const address = start * bytesPerElement;
+    const array = new Float32Array(this.#buffer, address, length);
+    Object.defineProperty(array, place, { value: { arena: this, address } satisfies Place });
     return released === undefined ? array : array.fill(0);
   }
 
-  /** Makes room; the array must not be used any more. An array from elsewhere is let alone. */
+  /** Makes room; the array must not be used any more. One from elsewhere, or released before, is let alone. */
   release(array: Float32Array): void {
-    if (array.buffer !== this.#buffer) return;
+    const address = this.#addressOf(array);
+    if (address === 0) return;
+    ((array as Placed)[place] as Place).address = 0;
     const size = aligned(array.length);
     const starts = this.#free.get(size) ?? [];
-    starts.push(array.byteOffset / bytesPerElement);
+    starts.push(address / bytesPerElement);
     this.#free.set(size, starts);
   }
 
-  /**
-   * Runs a kernel over arrays of one length, wherever they lie.
-   *
-   * @param arrays - at most five.
-   * @param written - which of them the kernel writes.
-   * @returns sum of what the kernel gave.
-   */
-  sweep(arrays: readonly Float32Array[], written: readonly boolean[], run: Run): number {
-    const { length } = arrays[0] as Float32Array;
-    let isInside = true;
-    for (let i = 0; i < arrays.length; i++) {
-      const { buffer, byteOffset } = arrays[i] as Float32Array;
-      this.#whole[i] = buffer === this.#buffer ? byteOffset : 0;
-      if (buffer !== this.#buffer) isInside = false;
-    }
-    if (isInside) return run(this.#whole, length);
-    let sum = 0;
-    for (let start = 0; start < length; start += block) {
-      sum += this.#sweepBlock(arrays, written, run, start, Math.min(block, length - start));
-    }
-    return sum;
+  #addressOf(x: Float32Array): number {
+    const at = (x as Placed)[place];
+    return at !== undefined && at.arena === this ? at.address : 0;
   }
 
-  #sweepBlock(
-    arrays: readonly Float32Array[],
-    written: readonly boolean[],
-    run: Run,
-    start: number,
-    n: number,
+  /**
+   * How many elements of these arrays a kernel can take at once: all if they lie inside, else a block.
+   *
+   * @throws VRAdamError `ERR_SHAPE_MISMATCH` if they are not of one length: a kernel would leave its arrays.
+   */
+  span(
+    a: Float32Array,
+    b: Float32Array = a,
+    c: Float32Array = a,
+    d: Float32Array = a,
+    e: Float32Array = a,
   ): number {
-    const heap = this.#heap;
-    for (let i = 0; i < arrays.length; i++) {
-      const [inside, scratch] = [this.#whole[i] as number, scratchStart + i * block];
-      this.#part[i] = inside === 0 ? scratch * bytesPerElement : inside + start * bytesPerElement;
-      const array = arrays[i] as Float32Array;
-      if (inside === 0) heap.set(n === array.length ? array : array.subarray(start, start + n), scratch);
+    const { length } = a;
+    if (b.length !== length || c.length !== length || d.length !== length || e.length !== length) {
+      fail(
+        'ERR_SHAPE_MISMATCH',
+        `arrays of one kernel must have one length. Received: ${length} and others.`,
+      );
     }
-    const result = run(this.#part, n);
-    for (let i = 0; i < arrays.length; i++) {
-      const scratch = scratchStart + i * block;
-      if (written[i] && this.#whole[i] === 0) arrays[i]?.set(heap.subarray(scratch, scratch + n), start);
-    }
-    return result;
+    const isInside = this.#addressOf(a) * this.#addressOf(b) * this.#addressOf(c) !== 0;
+    return isInside && this.#addressOf(d) * this.#addressOf(e) !== 0 ? length : block;
+  }
+
+  /**
+   * Address of `n` elements for a kernel. Those of an array that lies outside are copied in.
+   *
+   * @param slot - which of the kernel's arrays it is, 0 to 4.
+   */
+  load(slot: number, x: Float32Array, start: number, n: number): number {
+    const address = this.#addressOf(x);
+    if (address !== 0) return address + start * bytesPerElement;
+    const scratch = scratchStart + slot * block;
+    this.#heap.set(n === x.length ? x : x.subarray(start, start + n), scratch);
+    return scratch * bytesPerElement;
+  }
+
+  /** Copies what a kernel wrote back to an array that lies outside. */
+  store(slot: number, x: Float32Array, start: number, n: number): void {
+    if (this.#addressOf(x) !== 0) return;
+    const scratch = scratchStart + slot * block;
+    x.set(this.#heap.subarray(scratch, scratch + n), start);
   }
 }

@@ -15,181 +15,235 @@ import {
 import type { Arena } from './arena.ts';
 
 type FusedKernel = Kernel<Float32Array, number>;
-type At = readonly number[];
+type Fuse<O> = (arena: Arena, options: Required<O>) => FusedKernel;
 
 const slot = ({ slots }: Entry<Float32Array>, name: string): Float32Array => slots[name] as Float32Array;
 
-/** `sum |x|^power`. */
+/** Sum of x^2. */
+function sumSquares(arena: Arena, x: Float32Array): number {
+  const span = arena.span(x);
+  let sum = 0;
+  for (let start = 0; start < x.length; start += span) {
+    const n = Math.min(span, x.length - start);
+    sum += arena.kernels.sumSquares(arena.load(0, x, start, n), n);
+  }
+  return sum;
+}
+
+/** `sum |x|^power`, of a velocity whose squares are added up already, or of the gradient. */
 function norm(
-  { sweep, kernels }: Bound,
+  arena: Arena,
   entry: Entry<Float32Array>,
   { power, normGrad }: Required<VRMomentumOptions>,
   squares: number,
 ): number {
-  if (power === 2 && !normGrad) return squares;
-  const x = normGrad ? entry.gradient : slot(entry, 'velocity');
-  if (power !== 2) return float32Ops.sumPower(x, power);
-  return sweep([x], [false], ([at]: At, n) => kernels.sumSquares(at as number, n));
-}
-
-interface Bound {
-  readonly sweep: Arena['sweep'];
-  readonly kernels: Arena['kernels'];
+  if (power === 2) return normGrad ? sumSquares(arena, entry.gradient) : squares;
+  return float32Ops.sumPower(normGrad ? entry.gradient : slot(entry, 'velocity'), power);
 }
 
 /** Folds the gradient into both moments; sum of velocity^2. */
 function accumulateMoments(
-  { sweep, kernels }: Bound,
+  arena: Arena,
   entry: Entry<Float32Array>,
   { beta1, beta2 }: Required<AdamWOptions>,
 ): number {
-  return sweep(
-    [entry.gradient, slot(entry, 'velocity'), slot(entry, 'secondMoment')],
-    [false, true, true],
-    ([g, v, m]: At, n) =>
-      kernels.moments(g as number, v as number, m as number, n, beta1, 1 - beta1, beta2, 1 - beta2),
-  );
+  const [g, v, m] = [entry.gradient, slot(entry, 'velocity'), slot(entry, 'secondMoment')];
+  const span = arena.span(g, v, m);
+  let sum = 0;
+  for (let start = 0; start < g.length; start += span) {
+    const n = Math.min(span, g.length - start);
+    const velocity = arena.load(1, v, start, n);
+    const secondMoment = arena.load(2, m, start, n);
+    const gradient = arena.load(0, g, start, n);
+    sum += arena.kernels.moments(gradient, velocity, secondMoment, n, beta1, 1 - beta1, beta2, 1 - beta2);
+    arena.store(1, v, start, n);
+    arena.store(2, m, start, n);
+  }
+  return sum;
 }
 
 /** Folds the gradient into the velocity; sum of velocity^2. */
 function accumulateVelocity(
-  { sweep, kernels }: Bound,
+  arena: Arena,
   entry: Entry<Float32Array>,
   { beta1 }: Required<MomentumOptions>,
 ): number {
-  return sweep([entry.gradient, slot(entry, 'velocity')], [false, true], ([g, v]: At, n) =>
-    kernels.velocity(g as number, v as number, n, beta1, 1 - beta1),
-  );
+  const [g, v] = [entry.gradient, slot(entry, 'velocity')];
+  const span = arena.span(g, v);
+  let sum = 0;
+  for (let start = 0; start < g.length; start += span) {
+    const n = Math.min(span, g.length - start);
+    const velocity = arena.load(1, v, start, n);
+    sum += arena.kernels.velocity(arena.load(0, g, start, n), velocity, n, beta1, 1 - beta1);
+    arena.store(1, v, start, n);
+  }
+  return sum;
 }
 
 /** `theta <- theta - eta (v^ / (sqrt(m^) + epsilon) + lambda theta)` */
 function descend(
-  { sweep, kernels }: Bound,
-  parameter: Float32Array,
+  arena: Arena,
+  p: Float32Array,
   entry: Entry<Float32Array>,
   rate: number,
   { beta1, beta2, epsilon }: Required<AdamWOptions>,
 ): Float32Array {
+  const [v, m] = [slot(entry, 'velocity'), slot(entry, 'secondMoment')];
   const size = rate / (1 - beta1 ** entry.step);
   const correction = 1 / Math.sqrt(1 - beta2 ** entry.step);
   const decay = rate * entry.weightDecay;
-  sweep(
-    [parameter, slot(entry, 'velocity'), slot(entry, 'secondMoment')],
-    [true, false, false],
-    ([p, v, m]: At, n) => {
-      kernels.descend(p as number, v as number, m as number, n, size, correction, epsilon, decay);
-      return 0;
-    },
-  );
-  return parameter;
+  const span = arena.span(p, v, m);
+  for (let start = 0; start < p.length; start += span) {
+    const n = Math.min(span, p.length - start);
+    const parameter = arena.load(0, p, start, n);
+    const velocity = arena.load(1, v, start, n);
+    const secondMoment = arena.load(2, m, start, n);
+    arena.kernels.descend(parameter, velocity, secondMoment, n, size, correction, epsilon, decay);
+    arena.store(0, p, start, n);
+  }
+  return p;
 }
 
 /** `theta <- theta - eta (d + lambda theta)` */
 function glide(
-  { sweep, kernels }: Bound,
-  parameter: Float32Array,
-  direction: Float32Array,
+  arena: Arena,
+  p: Float32Array,
+  d: Float32Array,
   { weightDecay }: Entry<Float32Array>,
   rate: number,
 ): Float32Array {
-  sweep([parameter, direction], [true, false], ([p, d]: At, n) => {
-    kernels.glide(p as number, d as number, n, rate, rate * weightDecay);
-    return 0;
-  });
-  return parameter;
+  const span = arena.span(p, d);
+  for (let start = 0; start < p.length; start += span) {
+    const n = Math.min(span, p.length - start);
+    const parameter = arena.load(0, p, start, n);
+    arena.kernels.glide(parameter, arena.load(1, d, start, n), n, rate, rate * weightDecay);
+    arena.store(0, p, start, n);
+  }
+  return p;
 }
 
-/** SGD as `torch.optim.SGD` has it; without momentum there is no buffer. */
-function sgd(
-  { sweep, kernels }: Bound,
-  parameter: Float32Array,
+/** SGD with a buffer, as `torch.optim.SGD` has it. */
+function heavyBall(
+  arena: Arena,
+  p: Float32Array,
   entry: Entry<Float32Array>,
   rate: number,
   { momentum, dampening, nesterov }: Required<SGDOptions>,
 ): Float32Array {
-  const { gradient, step, weightDecay } = entry;
-  if (momentum === 0) return glide({ sweep, kernels }, parameter, gradient, entry, rate);
-  const gain = step === 1 ? 1 : 1 - dampening;
+  const [g, b] = [entry.gradient, slot(entry, 'momentumBuffer')];
+  const gain = entry.step === 1 ? 1 : 1 - dampening;
   const [own, along] = nesterov ? [1, momentum] : [0, 1];
-  sweep([parameter, gradient, slot(entry, 'momentumBuffer')], [true, false, true], ([p, g, b]: At, n) => {
-    kernels.sgd(p as number, g as number, b as number, n, rate, weightDecay, momentum, gain, own, along);
-    return 0;
-  });
-  return parameter;
+  const span = arena.span(p, g, b);
+  for (let start = 0; start < p.length; start += span) {
+    const n = Math.min(span, p.length - start);
+    const parameter = arena.load(0, p, start, n);
+    const gradient = arena.load(1, g, start, n);
+    const buffer = arena.load(2, b, start, n);
+    arena.kernels.sgd(parameter, gradient, buffer, n, rate, entry.weightDecay, momentum, gain, own, along);
+    arena.store(0, p, start, n);
+    arena.store(2, b, start, n);
+  }
+  return p;
 }
 
-/** RMSProp as `torch.optim.RMSprop` has it. */
-function rmsprop(
-  { sweep, kernels }: Bound,
-  parameter: Float32Array,
+/** RMSProp as `torch.optim.RMSprop` has it; address 0 is no mean, or no buffer. */
+function descendByRoot(
+  arena: Arena,
+  p: Float32Array,
   entry: Entry<Float32Array>,
   rate: number,
   { alpha, centered, epsilon, momentum }: Required<RMSPropOptions>,
 ): Float32Array {
-  const arrays = [parameter, entry.gradient, slot(entry, 'meanSquare')];
-  if (centered) arrays.push(slot(entry, 'mean'));
-  if (momentum !== 0) arrays.push(slot(entry, 'momentumBuffer'));
-  sweep(arrays, [true, false, true, true, true], (at: At, n) => {
-    const [p, g, s] = at as [number, number, number];
-    const a = centered ? (at[3] as number) : 0;
-    const b = momentum === 0 ? 0 : (at[centered ? 4 : 3] as number);
-    kernels.rmsprop(p, g, s, a, b, n, rate, entry.weightDecay, alpha, 1 - alpha, epsilon, momentum);
-    return 0;
-  });
-  return parameter;
+  const [g, s] = [entry.gradient, slot(entry, 'meanSquare')];
+  const mean = centered ? slot(entry, 'mean') : null;
+  const buffer = momentum === 0 ? null : slot(entry, 'momentumBuffer');
+  const span = arena.span(p, g, s, mean ?? p, buffer ?? p);
+  for (let start = 0; start < p.length; start += span) {
+    const n = Math.min(span, p.length - start);
+    arena.kernels.rmsprop(
+      arena.load(0, p, start, n),
+      arena.load(1, g, start, n),
+      arena.load(2, s, start, n),
+      mean ? arena.load(3, mean, start, n) : 0,
+      buffer ? arena.load(4, buffer, start, n) : 0,
+      n,
+      rate,
+      entry.weightDecay,
+      alpha,
+      1 - alpha,
+      epsilon,
+      momentum,
+    );
+    arena.store(0, p, start, n);
+    arena.store(2, s, start, n);
+    if (mean) arena.store(3, mean, start, n);
+    if (buffer) arena.store(4, buffer, start, n);
+  }
+  return p;
 }
+
+const nothing = (): null => null;
+
+const fuseVRAdam: Fuse<VRAdamOptions> = (arena, options) => ({
+  accumulate: (entry) => norm(arena, entry, options, accumulateMoments(arena, entry, options)),
+  apply: (parameter, entry, rate) => descend(arena, parameter, entry, rate, options),
+});
+
+const fuseAdamW: Fuse<AdamWOptions> = (arena, options) => ({
+  accumulate(entry) {
+    accumulateMoments(arena, entry, options);
+    return null;
+  },
+  apply: (parameter, entry, rate) => descend(arena, parameter, entry, rate, options),
+});
+
+const fuseVRMomentum: Fuse<VRMomentumOptions> = (arena, options) => ({
+  accumulate: (entry) => norm(arena, entry, options, accumulateVelocity(arena, entry, options)),
+  apply: (parameter, entry, rate) => glide(arena, parameter, slot(entry, 'velocity'), entry, rate),
+});
+
+const fuseMomentum: Fuse<MomentumOptions> = (arena, options) => ({
+  accumulate(entry) {
+    accumulateVelocity(arena, entry, options);
+    return null;
+  },
+  apply: (parameter, entry, rate) => glide(arena, parameter, slot(entry, 'velocity'), entry, rate),
+});
+
+const fuseSGD: Fuse<SGDOptions> = (arena, options) => ({
+  accumulate: nothing,
+  apply: (parameter, entry, rate) =>
+    options.momentum === 0
+      ? glide(arena, parameter, entry.gradient, entry, rate) // keeps no buffer
+      : heavyBall(arena, parameter, entry, rate, options),
+});
+
+const fuseRMSProp: Fuse<RMSPropOptions> = (arena, options) => ({
+  accumulate: nothing,
+  apply: (parameter, entry, rate) => descendByRoot(arena, parameter, entry, rate, options),
+});
+
+const table: Readonly<Record<string, Fuse<never>>> = {
+  vradam: fuseVRAdam,
+  adamw: fuseAdamW,
+  vrMomentum: fuseVRMomentum,
+  momentum: fuseMomentum,
+  sgd: fuseSGD,
+  rmsprop: fuseRMSProp,
+};
 
 /** Fused kernels for every algorithm of the core, over an arena. */
 export function wasmKernels(arena: Arena): Kernels<Float32Array, number> {
-  const bound: Bound = { kernels: arena.kernels, sweep: (...args) => arena.sweep(...args) };
-  const nothing = (): null => null;
-  const table: Readonly<Record<string, FusedKernel>> = {
-    vradam: {
-      accumulate: (entry, options) =>
-        norm(
-          bound,
-          entry,
-          options as Required<VRAdamOptions>,
-          accumulateMoments(bound, entry, options as Required<VRAdamOptions>),
-        ),
-      apply: (parameter, entry, rate, options) =>
-        descend(bound, parameter, entry, rate, options as Required<VRAdamOptions>),
-    },
-    adamw: {
-      accumulate(entry, options) {
-        accumulateMoments(bound, entry, options as Required<AdamWOptions>);
-        return null;
-      },
-      apply: (parameter, entry, rate, options) =>
-        descend(bound, parameter, entry, rate, options as Required<AdamWOptions>),
-    },
-    vrMomentum: {
-      accumulate: (entry, options) =>
-        norm(
-          bound,
-          entry,
-          options as Required<VRMomentumOptions>,
-          accumulateVelocity(bound, entry, options as Required<VRMomentumOptions>),
-        ),
-      apply: (parameter, entry, rate) => glide(bound, parameter, slot(entry, 'velocity'), entry, rate),
-    },
-    momentum: {
-      accumulate(entry, options) {
-        accumulateVelocity(bound, entry, options as Required<MomentumOptions>);
-        return null;
-      },
-      apply: (parameter, entry, rate) => glide(bound, parameter, slot(entry, 'velocity'), entry, rate),
-    },
-    sgd: {
-      accumulate: nothing,
-      apply: (parameter, entry, rate, options) =>
-        sgd(bound, parameter, entry, rate, options as Required<SGDOptions>),
-    },
-    rmsprop: {
-      accumulate: nothing,
-      apply: (parameter, entry, rate, options) =>
-        rmsprop(bound, parameter, entry, rate, options as Required<RMSPropOptions>),
-    },
-  };
-  return (algorithm) => table[algorithm];
+  return (algorithm, options) => table[algorithm]?.(arena, options as never);
+}
+
+/** Whether all elements are finite. */
+export function allFinite(arena: Arena, x: Float32Array): boolean {
+  const span = arena.span(x);
+  let sum = 0;
+  for (let start = 0; start < x.length; start += span) {
+    const n = Math.min(span, x.length - start);
+    sum += arena.kernels.nonFinite(arena.load(0, x, start, n), n);
+  }
+  return sum === 0;
 }
