@@ -14,6 +14,8 @@ export interface Field {
   readonly name: string;
   /** A letter of {@link wireTypes}, or the name of a message. */
   readonly kind: string;
+  /** Its largest value, if it is an enumeration: others are as if they were not there. */
+  readonly last: number | undefined;
   /** Wire type of one of it. */
   readonly wire: number;
   /** True if there may be many. */
@@ -72,6 +74,8 @@ const table: Readonly<Record<string, string>> = {
 
 /** Wire types of the kinds that are not 0, a varint: 8 bytes, 4 bytes; everything else has a length. */
 const wireTypes: Readonly<Record<string, number>> = { i: 0, l: 0, u: 0, n: 0, t: 0, p: 0, d: 1, f: 5 };
+/** The largest value of the kinds that are enumerations. */
+const enumEnds: Readonly<Record<string, number>> = { t: 14, p: 1 };
 const zeros: Readonly<Record<string, unknown>> = { s: '', b: new Uint8Array(), i: 0, n: 0, f: 0, t: 0, p: 0 };
 
 /** What a list is until something is put in. */
@@ -81,7 +85,8 @@ function toField(text: string): Field {
   const [, number, mark, kind = '', name = ''] = /^(\d+)(\W?)(\w+) ?(\w*)$/.exec(text) ?? [];
   const wire = wireTypes[kind] ?? 2;
   const tag = Number(number) * 8 + wire;
-  return { number: tag >> 3, tag, name, kind, wire, isList: mark === '*', isChoice: mark === '?' };
+  const last = enumEnds[kind];
+  return { number: tag >> 3, tag, name, kind, last, wire, isList: mark === '*', isChoice: mark === '?' };
 }
 
 function compile(type: string): MessageType {

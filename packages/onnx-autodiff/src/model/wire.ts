@@ -13,9 +13,6 @@ type Message = Record<string, unknown>;
 /** Messages and groups inside one another, at most. */
 const deepest = 100;
 
-/** The largest value of the kinds that are enumerations; others are as if they were not there. */
-const enumEnds: Readonly<Record<string, number>> = { t: 14, p: 1 };
-
 /** Says why bytes cannot be read; the caller makes an error of the package of it. */
 function refuse(why: string): never {
   throw new Error(why);
@@ -111,8 +108,7 @@ export function readMessage<T>(bytes: Uint8Array, type: string): T {
     return kind === 's' ? decodeText(bytes, begin, stop) : bytes.subarray(begin, stop);
   };
 
-  const put = (into: Message, { number, name, kind, isList, isChoice }: Field, value: unknown): void => {
-    const last = enumEnds[kind];
+  const put = (into: Message, { number, name, last, isList, isChoice }: Field, value: unknown): void => {
     if (last !== undefined && (value as number) >>> 0 > last) return;
     if (isChoice) into['which'] = number;
     if (name === '') return;
