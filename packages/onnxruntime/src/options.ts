@@ -30,8 +30,8 @@ export interface TrainingSessionOptions extends RuntimeOptions {
   /** Default: all float initializers with an axis, except running statistics; of a GraphBuilder, its parameters. */
   readonly trainable?: Trainable;
   /**
-   * Where the optimizer runs. Default `'auto'`: in the graph on WebGPU and on native CPUs, on the host in WebAssembly,
-   * for parameters beyond 8 million elements, and for optimizers that look at gradients.
+   * Where the optimizer runs. Default `'auto'`: in the graph on WebGPU, unless it looks at gradients, and on the host
+   * on CPUs.
    */
   readonly update?: UpdatePlacement;
   /** BatchNormalization in training. Default `'as-exported'`: the batch's statistics where the model was exported so. */
@@ -135,23 +135,15 @@ export function checkOptions(options: TrainingSessionOptions, model: Model): Che
   };
 }
 
-/** Outputs beyond 32 MB are mapped anew in every run of onnxruntime; from there on the host is faster. */
-const largest = 8_000_000;
-
-/** Decides where the optimizer runs. */
+/** Decides where the optimizer runs: where parameters need not move. */
 export function placementOf(
   update: UpdatePlacement,
-  { kind, keepsOnGpu }: Runtime,
+  { keepsOnGpu }: Runtime,
   { transforms, nonFinite }: OptimizerSpec,
-  model: Model,
-  trainable: ReadonlySet<string>,
 ): 'host' | 'graph' {
   if (update !== 'auto') return update;
   const looks =
     (nonFinite !== undefined && nonFinite !== 'propagate') ||
-    transforms.some(({ kind: name }) => name === 'accumulateGradients');
-  if (looks) return 'host';
-  if (keepsOnGpu) return 'graph';
-  const isLarge = [...trainable].some((name) => (model.initializers.get(name)?.data.length ?? 0) > largest);
-  return kind === 'node' && !isLarge ? 'graph' : 'host';
+    transforms.some(({ kind }) => kind === 'accumulateGradients');
+  return keepsOnGpu && !looks ? 'graph' : 'host';
 }

@@ -293,7 +293,7 @@ export async function createTrainingSession(
   const { loss, optimizer, operators = {} } = options;
   const plan: GraphPlan = { model, loss, trainable, batchNorm, operators, plainBatchNorm: runtime.isWebGpu };
   const context: UpdateContext = { runtime, plan, spec: optimizer, bufferNames };
-  const placement = placementOf(update, runtime, optimizer, model, trainable);
+  const placement = placementOf(update, runtime, optimizer);
   const made = placement === 'graph' ? new GraphUpdate(context) : new HostUpdate(context);
   await made.prepare();
   return new TrainingSession({ context, update: made, seed });

@@ -200,7 +200,7 @@ describe('GPU tensors', () => {
     const failing = session.trainStep({ ...batch(8, 1), x });
     await expect(failing).rejects.toThrow(expect.objectContaining({ code: 'ERR_RUNTIME' }));
     expect(live(gpu)).toBe(before);
-    const straight = await open(node);
+    const straight = await open(node, { update: 'graph' });
     await train(straight, 2);
     expect(await train(session, 2, 2)).toEqual(await train(straight, 2, 2));
   });
@@ -211,7 +211,7 @@ describe('GPU tensors', () => {
     const gpu = fakeWebGpu();
     const [session, straight] = [
       await open(gpu.ort, { ...webgpu, optimizer }),
-      await open(node, { optimizer }),
+      await open(node, { optimizer, update: 'graph' }),
     ];
     for (const each of [session, straight]) {
       await train(each, 2);
@@ -227,7 +227,7 @@ describe('GPU tensors', () => {
 
   test('can be saved at any step: it goes on as if nothing had been read', async () => {
     const gpu = fakeWebGpu();
-    const [read, straight] = [await open(gpu.ort, webgpu), await open(node)];
+    const [read, straight] = [await open(gpu.ort, webgpu), await open(node, { update: 'graph' })];
     for (let i = 0; i < 4; i++) {
       const bytes = await read.saveCheckpoint();
       expect(bytes).toEqual(await straight.saveCheckpoint());

@@ -10,10 +10,11 @@ import {
   type StepResult,
   setLearningRate,
 } from '@vradam/core';
+import { arenaSize } from '@vradam/wasm';
 import { type Executable, openExecutable } from '../executable.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
 import { gradientsOf, planGraph } from '../graphs.ts';
-import { createHostOps } from '../hostOps.ts';
+import { createHostOps, type HostOps } from '../hostOps.ts';
 import { type OrtTensor, toOrt } from '../runtime.ts';
 import {
   type Cost,
@@ -38,7 +39,7 @@ export class HostUpdate implements Update {
   readonly tensors: Map<string, OrtTensor> = new Map();
   readonly cost: Cost = { nodes: 0, buildMs: 0, createMs: 0 };
   readonly #context: UpdateContext;
-  readonly #ops = createHostOps();
+  readonly #ops: HostOps;
   readonly #optimizer: Optimizer<Float32Array, number>;
   #parameters: NamedTensors<Float32Array>;
   #state: OptimizerState<Float32Array>;
@@ -47,11 +48,13 @@ export class HostUpdate implements Update {
   constructor(context: UpdateContext) {
     const { plan, spec } = context;
     this.#context = context;
+    const initial = initialValues(plan.model, plan.trainable);
+    this.#ops = createHostOps(arenaSize(Object.fromEntries(initial), spec));
     this.#optimizer = createOptimizer(this.#ops, spec);
-    const initial = [...initialValues(plan.model, plan.trainable)].map(([name, data]) => {
+    const placed = [...initial].map(([name, data]) => {
       return [name, this.#ops.fromArray(data, shapeIn(plan.model, name))] as const;
     });
-    this.#parameters = Object.fromEntries(initial);
+    this.#parameters = Object.fromEntries(placed);
     this.#state = this.#optimizer.init(this.#parameters);
     this.#wrap();
     for (const [name, data] of initialValues(plan.model, context.bufferNames)) this.#place(name, data);
