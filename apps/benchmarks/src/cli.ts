@@ -6,6 +6,7 @@ import { addDataCommand } from './commands/data.ts';
 import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStepCommand } from './commands/step.ts';
+import { addTfjsCommand } from './commands/tfjs.ts';
 
 const program = new Command('vradam-bench').description(
   'The benchmark suite of VRAdam: fair races between optimizers.',
@@ -14,6 +15,7 @@ addRunCommand(program);
 addDataCommand(program);
 addStepCommand(program);
 addOnnxruntimeCommand(program);
+addTfjsCommand(program);
 
 try {
   await program.parseAsync();

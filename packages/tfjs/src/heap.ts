@@ -37,8 +37,8 @@ export interface Heap extends TensorMemory {
   readonly kernels: KernelExports;
   /** Byte address of a tensor; valid as long as it lives. */
   address(x: tf.Tensor): number;
-  /** A new tensor with the numbers of `x`. */
-  copy(x: tf.Tensor): tf.Tensor;
+  /** A new tensor of any numbers. */
+  make(shape: number[]): tf.Tensor;
 }
 
 const instances = new WeakMap<object, KernelExports>();
@@ -59,11 +59,7 @@ function heapOf(backend: WasmBackend & tf.KernelBackend): Heap | null {
     view: (x) => floatsOf(backend, x),
     references: ({ dataId }) => backend.refCount(dataId),
     address: (x) => elementOffset(backend, x) * 4,
-    copy(x) {
-      const copy = makeFloats(backend, x.shape);
-      floatsOf(backend, copy).set(floatsOf(backend, x));
-      return tf.engine().makeTensorFromTensorInfo(copy);
-    },
+    make: (shape) => tf.engine().makeTensorFromTensorInfo(makeFloats(backend, shape)),
   };
 }
 
@@ -80,7 +76,7 @@ export function wasmHeap(): Heap | null {
 
 type Slots = Entry<tf.Tensor>['slots'];
 
-/** Addresses of a parameter's copy, which is written, and of its gradient and slots; 0 for a slot that is not kept. */
+/** Addresses of `n` elements of a parameter's copy, which is written, of its gradient, and of its slots; 0: not kept. */
 interface At {
   readonly n: number;
   readonly p: number;
@@ -148,12 +144,15 @@ const rules: Readonly<Record<string, { accumulate?: Accumulate; apply: Apply; ha
   rmsprop: { apply: rmsprop },
 };
 
-function addresses(heap: Heap, n: number, p: number, gradient: tf.Tensor, slots: Slots): At {
-  const slot = (name: string): number => {
-    const tensor = slots[name];
-    return tensor ? heap.address(tensor) : 0;
-  };
-  return { n, p, g: heap.address(gradient), slot };
+/** Elements in a row that are copied and then moved while they are in the cache. */
+const block = 65_536;
+
+const lastBlock = (n: number): number => Math.max(0, Math.ceil(n / block) - 1) * block;
+
+function addresses(heap: Heap, gradient: tf.Tensor, slots: Slots, next?: tf.Tensor, start = 0): At {
+  const n = next ? Math.min(block, next.size - start) : gradient.size;
+  const from = (tensor: tf.Tensor | undefined): number => (tensor ? heap.address(tensor) + 4 * start : 0);
+  return { n, p: from(next), g: from(gradient), slot: (name) => from(slots[name]) };
 }
 
 /** `sum |x|^power` in float64. */
@@ -170,7 +169,7 @@ export function heapOps(portable: TensorOps<tf.Tensor, unknown>, heap: Heap): Te
       rule && {
         accumulate({ gradient, slots }, options) {
           for (const [name, x] of Object.entries(slots)) slots[name] = exclusive(heap, replace, x);
-          const at = addresses(heap, gradient.size, 0, gradient, slots);
+          const at = addresses(heap, gradient, slots);
           const squares = rule.accumulate?.(kernels, at, options) ?? 0;
           if (!rule.hasNorm) return null;
           const { power, normGrad } = options as Required<VRMomentumOptions>;
@@ -179,9 +178,14 @@ export function heapOps(portable: TensorOps<tf.Tensor, unknown>, heap: Heap): Te
         },
         // out of place: other tensors may share the numbers of a parameter
         apply(parameter, entry, rate, options) {
-          const next = heap.copy(parameter);
-          const at = addresses(heap, next.size, heap.address(next), entry.gradient, entry.slots);
-          rule.apply(kernels, at, entry, rate, options);
+          const next = heap.make(parameter.shape);
+          const [from, to] = [heap.view(parameter), heap.view(next)];
+          // from the end, which the phase before has left in the cache
+          for (let start = lastBlock(next.size); start >= 0; start -= block) {
+            to.set(next.size <= block ? from : from.subarray(start, start + block), start);
+            const at = addresses(heap, entry.gradient, entry.slots, next, start);
+            rule.apply(kernels, at, entry, rate, options);
+          }
           return replace(parameter, next);
         },
       }
