@@ -60,7 +60,8 @@ function behind(g: GraphBuilder, dy: Value, { windows, w }: KnownCorrelation): V
   const starts = offsetsOf(windows.slice(0, -1), steps).map((offset, i) => i * length + offset);
   const parts = starts.flatMap((start, i) => {
     const gap = (starts[i + 1] ?? starts.length * length) - start - taken;
-    return [row, zeros(g, dy, outputs, gap)];
+    // what reaches beyond the place of the next one is zeros of the image
+    return gap < 0 ? [g.slice(row, [0], [gap], [2])] : [row, zeros(g, dy, outputs, gap)];
   });
   return g.reshape(g.concat(parts, 2), [0, outputs * starts.length, length]);
 }

@@ -138,6 +138,12 @@ describe('all forms of a gradient agree', () => {
     for (const name of imageForms) agree(`image.${name}`, 'image.transposed');
   }
 
+  test('where a row with its offset is longer than its place', async () => {
+    const attributes = { strides: [1, 1, 1], dilations: [1, 1, 1], pads: [0, 0, 0, 0, 0, 0], group: 1 };
+    await compare({ x: [1, 2, 1, 2, 2], w: [1, 2, 1, 2, 1], attributes });
+    await compare({ x: [2, 1, 2, 3, 2], w: [1, 1, 2, 3, 1], attributes });
+  });
+
   test('of any shape, steps, distances, zeros and groups', async () => {
     await fc.assert(fc.asyncProperty(anyForm, compare), { numRuns: 40 });
   });
