@@ -15,7 +15,7 @@ export function fail(code: VRAdamError['code'], message: string): never {
 }
 
 /** A live variable of this copy of tfjs-core, by name. */
-export function registered(name: string): tf.Variable {
+function registered(name: string): tf.Variable {
   const variable = tf.engine().registeredVariables[name];
   if (variable && !variable.isDisposed) return variable;
   return fail(

@@ -7,8 +7,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe } from 'vitest';
 import { AdamW, Momentum, RMSProp, SGD, VRAdam, VRMomentum } from '../src/index.ts';
 
-export const classes = { VRAdam, AdamW, SGD, RMSProp, Momentum, VRMomentum };
-
 /** Every class with the options under which it keeps the most state. */
 export const makers = {
   VRAdam: (options = {}) => new VRAdam({ learningRate: 0.05, weightDecay: 0.01, ...options }),
