@@ -41,13 +41,20 @@ const scalars: ScalarOps<tf.Tensor> = {
 
 const scale = (a: Operands, x: tf.Tensor): tf.Tensor => (a === 1 ? x : tf.mul(x, a));
 
+/** About the root of `size`: a divisor if there is one near, so that nothing must be padded. */
+function rowsOf(size: number): number {
+  const root = Math.ceil(Math.sqrt(size));
+  for (let rows = root; rows > root / 4; rows--) if (size % rows === 0) return rows;
+  return root;
+}
+
 /**
  * The sum of all elements, in two levels of sqrt(n) terms each. tfjs's wasm backend adds one by one in float32, which
  * loses 1e-5 over 100,000 elements and more beyond; two levels keep 1e-6.
  */
 function sumInTwoLevels(x: tf.Tensor): tf.Tensor {
   if (x.size < 1024) return tf.sum(x);
-  const rows = Math.ceil(Math.sqrt(x.size));
+  const rows = rowsOf(x.size);
   const columns = Math.ceil(x.size / rows);
   const flat = tf.reshape(x, [x.size]) as tf.Tensor1D;
   const padding = rows * columns - x.size;
@@ -85,6 +92,12 @@ function tidy<R>(scope: () => R): R {
 /** Backends whose values lie in the memory of the CPU, so that looking at a gradient stalls nothing. */
 const visible: readonly string[] = ['cpu', 'wasm'];
 
+/** NaN and infinite elements. On wasm reading copies, so that one number is read first: `0 x` is NaN just for those. */
+function countNonFinite(backend: string, x: tf.Tensor): number {
+  const looks = backend === 'cpu' || tf.tidy(() => tf.sum(tf.mul(x, 0)).dataSync()[0] !== 0);
+  return looks ? (float32Ops.countNonFinite?.(x.dataSync() as Float32Array) ?? 0) : 0;
+}
+
 function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
   const backend = tf.getBackend();
   const sumAll = visible.includes(backend) ? sumInTwoLevels : (x: tf.Tensor) => tf.sum(x);
@@ -111,9 +124,7 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
     dispose: (x) => {
       if (typeof x !== 'number') release(x);
     },
-    ...(visible.includes(backend) && {
-      countNonFinite: (x: tf.Tensor) => float32Ops.countNonFinite?.(x.dataSync() as Float32Array) ?? 0,
-    }),
+    ...(visible.includes(backend) && { countNonFinite: (x: tf.Tensor) => countNonFinite(backend, x) }),
   };
 }
 
