@@ -25,7 +25,7 @@ function cpuMs(calls: number, run: () => void): number {
 export async function measureTfjsSteps(at: TfjsCase, rounds: number): Promise<TfjsStepResult[]> {
   await tf.setBackend(at.backend);
   await tf.ready();
-  const [count, calls] = at.backend === 'cpu' ? [Math.max(1, Math.round(rounds / 5)), 1] : [rounds, 5];
+  const [count, calls] = at.backend === 'cpu' ? [Math.max(1, Math.round(rounds / 5)), 3] : [rounds, 5];
   const steppers = optimizers.map(([name, make]) => ({
     name,
     times: [] as number[],
