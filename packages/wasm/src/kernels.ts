@@ -80,17 +80,32 @@ function accumulateVelocity(
   return sum;
 }
 
+/** Bias corrections of one step. Mostly all tensors of a group are at the same, and a power takes as long as a kernel. */
+type Corrections = (step: number) => { readonly velocity: number; readonly root: number };
+
+function correctionsOf({ beta1, beta2 }: Required<AdamWOptions>): Corrections {
+  const last = { step: 0, velocity: 1, root: 1 };
+  return (step) => {
+    if (step === last.step) return last;
+    last.step = step;
+    last.velocity = 1 / (1 - beta1 ** step);
+    last.root = 1 / Math.sqrt(1 - beta2 ** step);
+    return last;
+  };
+}
+
 /** `theta <- theta - eta (v^ / (sqrt(m^) + epsilon) + lambda theta)` */
 function descend(
   arena: Arena,
   p: Float32Array,
   entry: Entry<Float32Array>,
   rate: number,
-  { beta1, beta2, epsilon }: Required<AdamWOptions>,
+  epsilon: number,
+  corrections: Corrections,
 ): Float32Array {
   const [v, m] = [slot(entry, 'velocity'), slot(entry, 'secondMoment')];
-  const size = rate / (1 - beta1 ** entry.step);
-  const correction = 1 / Math.sqrt(1 - beta2 ** entry.step);
+  const { velocity: gain, root: correction } = corrections(entry.step);
+  const size = rate * gain;
   const decay = rate * entry.weightDecay;
   const span = arena.span(p, v, m);
   for (let start = 0; start < p.length; start += span) {
@@ -184,17 +199,20 @@ function descendByRoot(
 
 const nothing = (): null => null;
 
-const fuseVRAdam: Fuse<VRAdamOptions> = (arena, options) => ({
-  accumulate: (entry) => norm(arena, entry, options, accumulateMoments(arena, entry, options)),
-  apply: (parameter, entry, rate) => descend(arena, parameter, entry, rate, options),
-});
+const fuseAdamW: Fuse<AdamWOptions> = (arena, options) => {
+  const corrections = correctionsOf(options);
+  return {
+    accumulate(entry) {
+      accumulateMoments(arena, entry, options);
+      return null;
+    },
+    apply: (parameter, entry, rate) => descend(arena, parameter, entry, rate, options.epsilon, corrections),
+  };
+};
 
-const fuseAdamW: Fuse<AdamWOptions> = (arena, options) => ({
-  accumulate(entry) {
-    accumulateMoments(arena, entry, options);
-    return null;
-  },
-  apply: (parameter, entry, rate) => descend(arena, parameter, entry, rate, options),
+const fuseVRAdam: Fuse<VRAdamOptions> = (arena, options) => ({
+  ...fuseAdamW(arena, options),
+  accumulate: (entry) => norm(arena, entry, options, accumulateMoments(arena, entry, options)),
 });
 
 const fuseVRMomentum: Fuse<VRMomentumOptions> = (arena, options) => ({
