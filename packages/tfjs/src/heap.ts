@@ -74,11 +74,10 @@ export function wasmHeap(): Heap | null {
   }
 }
 
-type Slots = Entry<tf.Tensor>['slots'];
-
-/** Addresses of `n` elements of a parameter's copy, which is written, of its gradient, and of its slots; 0: not kept. */
+/** Addresses of `n` elements of a parameter, of its copy, which is written, of its gradient and slots; 0: not kept. */
 interface At {
   readonly n: number;
+  readonly from: number;
   readonly p: number;
   readonly g: number;
   slot(name: string): number;
@@ -99,10 +98,11 @@ const velocity: Accumulate = (kernels, { n, g, slot }, options) => {
   return kernels.velocity(g, slot('velocity'), n, beta1, 1 - beta1);
 };
 
-const descend: Apply = (kernels, { n, p, slot }, { step, weightDecay }, rate, options) => {
+const descend: Apply = (kernels, { n, from, p, slot }, { step, weightDecay }, rate, options) => {
   const { beta1, beta2, epsilon } = options as Required<AdamWOptions>;
   const [size, correction] = [rate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)];
-  kernels.descend(
+  kernels.descendTo(
+    from,
     p,
     slot('velocity'),
     slot('secondMoment'),
@@ -134,10 +134,18 @@ const rmsprop: Apply = (kernels, { n, p, g, slot }, { weightDecay }, rate, optio
   kernels.rmsprop(p, g, square, mean, buffer, n, rate, weightDecay, alpha, 1 - alpha, epsilon, momentum);
 };
 
-/** Each algorithm's two phases, and whether there is a norm between them. */
-const rules: Readonly<Record<string, { accumulate?: Accumulate; apply: Apply; hasNorm?: true }>> = {
-  vradam: { accumulate: moments, apply: descend, hasNorm: true },
-  adamw: { accumulate: moments, apply: descend },
+interface Rule {
+  readonly accumulate?: Accumulate;
+  readonly apply: Apply;
+  /** Whether there is a norm between the phases. */
+  readonly hasNorm?: true;
+  /** Whether `apply` reads the parameter and writes the copy; else it moves the copy. */
+  readonly readsParameter?: true;
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+  vradam: { accumulate: moments, apply: descend, hasNorm: true, readsParameter: true },
+  adamw: { accumulate: moments, apply: descend, readsParameter: true },
   vrMomentum: { accumulate: velocity, apply: glide, hasNorm: true },
   momentum: { accumulate: velocity, apply: glide },
   sgd: { apply: sgd },
@@ -147,12 +155,20 @@ const rules: Readonly<Record<string, { accumulate?: Accumulate; apply: Apply; ha
 /** Elements in a row that are copied and then moved while they are in the cache. */
 const block = 65_536;
 
+/** A block of a parameter and of its copy, beginning with element `start`. */
+interface Moved {
+  readonly parameter: tf.Tensor;
+  readonly next: tf.Tensor;
+  readonly start: number;
+}
+
 const lastBlock = (n: number): number => Math.max(0, Math.ceil(n / block) - 1) * block;
 
-function addresses(heap: Heap, gradient: tf.Tensor, slots: Slots, next?: tf.Tensor, start = 0): At {
+function addresses(heap: Heap, { gradient, slots }: Entry<tf.Tensor>, moved?: Moved): At {
+  const { start = 0, parameter, next } = moved ?? {};
   const n = next ? Math.min(block, next.size - start) : gradient.size;
-  const from = (tensor: tf.Tensor | undefined): number => (tensor ? heap.address(tensor) + 4 * start : 0);
-  return { n, p: from(next), g: from(gradient), slot: (name) => from(slots[name]) };
+  const at = (tensor: tf.Tensor | undefined): number => (tensor ? heap.address(tensor) + 4 * start : 0);
+  return { n, from: at(parameter), p: at(next), g: at(gradient), slot: (name) => at(slots[name]) };
 }
 
 /** `sum |x|^power` in float64. */
@@ -167,9 +183,10 @@ export function heapOps(portable: TensorOps<tf.Tensor, unknown>, heap: Heap): Te
     const rule = rules[algorithm];
     return (
       rule && {
-        accumulate({ gradient, slots }, options) {
+        accumulate(entry, options) {
+          const { gradient, slots } = entry;
           for (const [name, x] of Object.entries(slots)) slots[name] = exclusive(heap, replace, x);
-          const at = addresses(heap, gradient, slots);
+          const at = addresses(heap, entry);
           const squares = rule.accumulate?.(kernels, at, options) ?? 0;
           if (!rule.hasNorm) return null;
           const { power, normGrad } = options as Required<VRMomentumOptions>;
@@ -182,8 +199,8 @@ export function heapOps(portable: TensorOps<tf.Tensor, unknown>, heap: Heap): Te
           const [from, to] = [heap.view(parameter), heap.view(next)];
           // from the end, which the phase before has left in the cache
           for (let start = lastBlock(next.size); start >= 0; start -= block) {
-            to.set(next.size <= block ? from : from.subarray(start, start + block), start);
-            const at = addresses(heap, entry.gradient, entry.slots, next, start);
+            if (!rule.readsParameter) to.set(from.subarray(start, start + block), start);
+            const at = addresses(heap, entry, { parameter, next, start });
             rule.apply(kernels, at, entry, rate, options);
           }
           return replace(parameter, next);

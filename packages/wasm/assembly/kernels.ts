@@ -39,8 +39,31 @@ export function moments(g: usize, v: usize, m: usize, n: i32, b1: f32, c1: f32, 
   const C2 = f32x4.splat(c2);
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
+  // two sums each: one addition would have to wait for the one before
+  let low2 = f64x2.splat(0);
+  let high2 = f64x2.splat(0);
+  const eights = g + ((<usize>(n & ~7)) << 2);
   const whole = wholeEnd(g, n);
   const end = g + ((<usize>n) << 2);
+  while (g < eights) {
+    const gradient = v128.load(g);
+    const velocity = f32x4.add(f32x4.mul(B1, v128.load(v)), f32x4.mul(C1, gradient));
+    v128.store(v, velocity);
+    v128.store(m, f32x4.add(f32x4.mul(B2, v128.load(m)), f32x4.mul(C2, f32x4.mul(gradient, gradient))));
+    low = f64x2.add(low, square(f64x2.promote_low_f32x4(velocity)));
+    high = f64x2.add(high, square(upper(velocity)));
+    const gradient2 = v128.load(g, 16);
+    const velocity2 = f32x4.add(f32x4.mul(B1, v128.load(v, 16)), f32x4.mul(C1, gradient2));
+    v128.store(v, velocity2, 16);
+    v128.store(m, f32x4.add(f32x4.mul(B2, v128.load(m, 16)), f32x4.mul(C2, f32x4.mul(gradient2, gradient2))), 16);
+    low2 = f64x2.add(low2, square(f64x2.promote_low_f32x4(velocity2)));
+    high2 = f64x2.add(high2, square(upper(velocity2)));
+    g += 32;
+    v += 32;
+    m += 32;
+  }
+  low = f64x2.add(low, low2);
+  high = f64x2.add(high, high2);
   while (g < whole) {
     const gradient = v128.load(g);
     const velocity = f32x4.add(f32x4.mul(B1, v128.load(v)), f32x4.mul(C1, gradient));
@@ -143,9 +166,10 @@ export function nonFinite(x: usize, n: i32): f32 {
   return sum;
 }
 
-/** `p = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
-export function descend(
+/** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+export function descendTo(
   p: usize,
+  o: usize,
   v: usize,
   m: usize,
   n: i32,
@@ -164,19 +188,35 @@ export function descend(
     const root = f32x4.add(f32x4.mul(CORRECTION, f32x4.sqrt(v128.load(m))), EPSILON);
     const parameter = v128.load(p);
     const quotient = f32x4.div(f32x4.mul(SIZE, v128.load(v)), root);
-    v128.store(p, f32x4.sub(parameter, f32x4.add(quotient, f32x4.mul(DECAY, parameter))));
+    v128.store(o, f32x4.sub(parameter, f32x4.add(quotient, f32x4.mul(DECAY, parameter))));
     p += 16;
+    o += 16;
     v += 16;
     m += 16;
   }
   while (p < end) {
     const root = correction * sqrt<f32>(load<f32>(m)) + epsilon;
     const parameter = load<f32>(p);
-    store<f32>(p, parameter - ((size * load<f32>(v)) / root + decay * parameter));
+    store<f32>(o, parameter - ((size * load<f32>(v)) / root + decay * parameter));
     p += 4;
+    o += 4;
     v += 4;
     m += 4;
   }
+}
+
+/** {@link descendTo} in place. */
+export function descend(
+  p: usize,
+  v: usize,
+  m: usize,
+  n: i32,
+  size: f32,
+  correction: f32,
+  epsilon: f32,
+  decay: f32,
+): void {
+  descendTo(p, p, v, m, n, size, correction, epsilon, decay);
 }
 
 /** `p = p - (rate d + decay p)`. */

@@ -17,7 +17,19 @@ export interface KernelExports {
   sumSquares(x: number, n: number): number;
   /** 0 if all elements are finite, else NaN. */
   nonFinite(x: number, n: number): number;
-  /** `p = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+  /** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+  descendTo(
+    p: number,
+    o: number,
+    v: number,
+    m: number,
+    n: number,
+    size: number,
+    correction: number,
+    epsilon: number,
+    decay: number,
+  ): void;
+  /** `descendTo` in place. */
   descend(
     p: number,
     v: number,
