@@ -2,6 +2,7 @@
 
 import { adamw, createOptimizer, exportState, importState, vradam } from '@vradam/core';
 import { describe, expect, test } from 'vitest';
+import { binary } from '../src/binary.ts';
 import { arenaSize, createWasmOps, type WasmOps } from '../src/index.ts';
 
 const gradient = (length: number, step: number): Float32Array =>
@@ -36,6 +37,25 @@ describe('the arena', () => {
     const after = ops.zerosLike(new Float32Array(3));
     expect(after.byteOffset).toBe(before.byteOffset);
     expect([...after]).toEqual([0, 0, 0]);
+  });
+
+  test('gives room to one array only, even if it was released twice', () => {
+    const ops = createWasmOps({ arena: 64 });
+    const before = ops.fromArray([1, 2, 3], [3]);
+    ops.dispose(before);
+    ops.dispose(before);
+    const [first, second] = [ops.zerosLike(new Float32Array(3)), ops.zerosLike(new Float32Array(3))];
+    first.fill(7);
+    expect([...second]).toEqual([0, 0, 0]);
+  });
+
+  test("knows another arena's arrays, and parts of its own, by copying them", () => {
+    const [ops, other] = [createWasmOps({ arena: 64 }), createWasmOps({ arena: 64 })];
+    for (const x of [other.fromArray([1, 1, 1], [3]), ops.fromArray([1, 1, 1, 1], [4]).subarray(1)]) {
+      const optimizer = createOptimizer(ops, adamw({ learningRate: 0.5, weightDecay: 0 }));
+      optimizer.update({ x }, { x: Float32Array.of(1, 2, -3) }, optimizer.init({ x }));
+      expect([...x]).toEqual([0.5, 0.5, 1.5]);
+    }
   });
 
   test('holds empty arrays and scalars', async () => {
@@ -77,7 +97,23 @@ test('a state that was saved goes on bit for bit, in an arena or outside of one'
   expect(rest.x).toEqual(Float32Array.from(whole.x));
 });
 
+test('the module has less than 4 KiB: so much may be compiled on the main thread of any browser', () => {
+  expect(Buffer.from(binary, 'base64').length).toBeLessThan(4096);
+});
+
 describe('what is wrong is said', () => {
+  test('slots of another length, and nothing is written past them', () => {
+    const ops = createWasmOps({ arena: 1000 });
+    const kernel = ops.kernels?.('momentum', { beta1: 0.5 });
+    const velocity = ops.zerosLike(new Float32Array(16));
+    const next = ops.zerosLike(new Float32Array(16));
+    const entry = { name: 'x', group: 0, gradient: new Float32Array(32).fill(1), slots: { velocity } };
+    expect(() => kernel?.accumulate({ ...entry, step: 1, weightDecay: 0 }, {})).toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }),
+    );
+    expect([...velocity, ...next].every((value) => value === 0)).toBe(true);
+  });
+
   test.each([
     ['an option that is not there', { arenas: 1 }, 'ERR_OPTION_UNKNOWN'],
     ['a fraction of an element', { arena: 1.5 }, 'ERR_OPTION_RANGE'],
