@@ -166,7 +166,7 @@ export function nonFinite(x: usize, n: i32): f32 {
   return sum;
 }
 
-/** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+/** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`; `o` may be `p`. */
 export function descendTo(
   p: usize,
   o: usize,
@@ -203,20 +203,6 @@ export function descendTo(
     v += 4;
     m += 4;
   }
-}
-
-/** {@link descendTo} in place. */
-export function descend(
-  p: usize,
-  v: usize,
-  m: usize,
-  n: i32,
-  size: f32,
-  correction: f32,
-  epsilon: f32,
-  decay: f32,
-): void {
-  descendTo(p, p, v, m, n, size, correction, epsilon, decay);
 }
 
 /** `p = p - (rate d + decay p)`. */

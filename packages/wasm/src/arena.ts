@@ -125,30 +125,29 @@ export class Arena {
    *
    * @throws VRAdamError `ERR_SHAPE_MISMATCH` if they are not of one length: a kernel would leave its arrays.
    */
-  span(
-    a: Float32Array,
-    b: Float32Array = a,
-    c: Float32Array = a,
-    d: Float32Array = a,
-    e: Float32Array = a,
-  ): number {
-    const { length } = a;
-    if (b.length !== length || c.length !== length || d.length !== length || e.length !== length) {
-      fail(
-        'ERR_SHAPE_MISMATCH',
-        `arrays of one kernel must have one length. Received: ${length} and others.`,
-      );
+  span(arrays: readonly (Float32Array | undefined)[]): number {
+    const { length } = arrays[0] as Float32Array;
+    let span = length;
+    for (const array of arrays) {
+      if (!array) continue;
+      if (array.length !== length) {
+        fail(
+          'ERR_SHAPE_MISMATCH',
+          `arrays of one kernel must have one length. Received: ${length} and ${array.length}.`,
+        );
+      }
+      if (this.#addressOf(array) === 0) span = block;
     }
-    const isInside = this.#addressOf(a) * this.#addressOf(b) * this.#addressOf(c) !== 0;
-    return isInside && this.#addressOf(d) * this.#addressOf(e) !== 0 ? length : block;
+    return span;
   }
 
   /**
-   * Address of `n` elements for a kernel. Those of an array that lies outside are copied in.
+   * Address of `n` elements for a kernel, 0 for none. Those of an array that lies outside are copied in.
    *
    * @param slot - which of the kernel's arrays it is, 0 to 4.
    */
-  load(slot: number, x: Float32Array, start: number, n: number): number {
+  load(slot: number, x: Float32Array | undefined, start: number, n: number): number {
+    if (!x) return 0;
     const address = this.#addressOf(x);
     if (address !== 0) return address + start * bytesPerElement;
     const scratch = scratchStart + slot * block;
@@ -157,8 +156,8 @@ export class Arena {
   }
 
   /** Copies what a kernel wrote back to an array that lies outside. */
-  store(slot: number, x: Float32Array, start: number, n: number): void {
-    if (this.#addressOf(x) !== 0) return;
+  store(slot: number, x: Float32Array | undefined, start: number, n: number): void {
+    if (!x || this.#addressOf(x) !== 0) return;
     const scratch = scratchStart + slot * block;
     x.set(this.#heap.subarray(scratch, scratch + n), start);
   }

@@ -2,3 +2,13 @@ export { arenaSize } from './arena.ts';
 export { instantiateKernels, type KernelExports } from './module.ts';
 export { createWasmOps, type WasmOps, type WasmOptions } from './ops.ts';
 export type { Memory } from './platform.ts';
+export {
+  type Addresses,
+  adamwRule,
+  momentumRule,
+  type Rule,
+  rmspropRule,
+  sgdRule,
+  vradamRule,
+  vrMomentumRule,
+} from './rules.ts';

@@ -5,8 +5,8 @@ import { fail } from './errors.ts';
 import { type Memory, platform } from './platform.ts';
 
 /**
- * The kernels over one memory. Arrays are byte addresses of float32 in it, `n` counts elements; all work in place and
- * check nothing. What they compute is in `assembly/kernels.ts`.
+ * The kernels over one memory. Arrays are byte addresses of float32 in it, `n` counts elements; they make
+ * no memory and check nothing. What they compute is in `assembly/kernels.ts`.
  */
 export interface KernelExports {
   /** `v = b1 v + c1 g`, `m = b2 m + c2 g^2`; gives the sum of v^2, in float64. */
@@ -17,21 +17,10 @@ export interface KernelExports {
   sumSquares(x: number, n: number): number;
   /** 0 if all elements are finite, else NaN. */
   nonFinite(x: number, n: number): number;
-  /** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`. */
+  /** `o = p - (size v / (correction sqrt(m) + epsilon) + decay p)`; `o` may be `p`. */
   descendTo(
     p: number,
     o: number,
-    v: number,
-    m: number,
-    n: number,
-    size: number,
-    correction: number,
-    epsilon: number,
-    decay: number,
-  ): void;
-  /** `descendTo` in place. */
-  descend(
-    p: number,
     v: number,
     m: number,
     n: number,
