@@ -1,5 +1,5 @@
 export { arenaSize } from './arena.ts';
-export { instantiateKernels, type KernelExports } from './module.ts';
+export { instantiate, instantiateKernels, type KernelExports } from './module.ts';
 export { createWasmOps, type WasmOps, type WasmOptions } from './ops.ts';
 export type { Memory } from './platform.ts';
 export {

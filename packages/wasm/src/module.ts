@@ -1,4 +1,4 @@
-/** The kernels' module: compiled once, instantiated over a memory. */
+/** The kernels' module, instantiated over a memory. */
 
 import { binary } from './binary.ts';
 import { fail } from './errors.ts';
@@ -61,7 +61,8 @@ export interface KernelExports {
   ): void;
 }
 
-const decode = (): Uint8Array => Uint8Array.from(platform.atob(binary), (letter) => letter.charCodeAt(0));
+const decode = (encoded: string): Uint8Array =>
+  Uint8Array.from(platform.atob(encoded), (letter) => letter.charCodeAt(0));
 
 /** A number in WebAssembly's own notation: seven bits a byte, the lowest first. */
 function leb(value: number): number[] {
@@ -99,30 +100,34 @@ let isSupported: boolean | undefined;
 
 /** Whether this runtime has WebAssembly with SIMD. */
 export function hasSimd(): boolean {
-  isSupported ??= platform.WebAssembly?.validate(decode()) ?? false;
+  isSupported ??= platform.WebAssembly?.validate(decode(binary)) ?? false;
   return isSupported;
 }
 
-let plain: object | undefined;
-
 /**
- * The kernels over a memory of the caller's, e.g. that of another WebAssembly program.
+ * A module over a memory of the caller's, which is its only import.
  *
- * It compiles synchronously, which browsers allow on their main thread for modules as small as this one.
+ * It compiles synchronously, which browsers allow on their main thread for modules of up to 4 KiB.
  *
+ * @param encoded - base64 of a module that AssemblyScript has compiled with `--importMemory`.
  * @param memory - at least one page of 64 KiB. A shared one needs its maximum.
  * @param maximumPages - maximum of a shared memory, exactly as it was made, in pages. Default 65,536.
+ * @returns the module's exports.
  * @throws VRAdamError `ERR_UNSUPPORTED` where there is no WebAssembly with SIMD, or a shared memory has another maximum.
  */
-export function instantiateKernels(memory: Memory, maximumPages = 65_536): KernelExports {
+export function instantiate<E>(encoded: string, memory: Memory, maximumPages = 65_536): E {
   const { WebAssembly: wasm, SharedArrayBuffer: SharedBuffer } = platform;
-  if (!wasm || !hasSimd()) fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
+  const bytes = decode(encoded);
+  if (!wasm?.validate(bytes)) fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
   const isShared = SharedBuffer !== undefined && memory.buffer instanceof SharedBuffer;
   try {
-    plain ??= new wasm.Module(decode());
-    const module = isShared ? new wasm.Module(shared(decode(), maximumPages)) : plain;
-    return new wasm.Instance(module, { env: { memory } }).exports as KernelExports;
+    const module = new wasm.Module(isShared ? shared(bytes, maximumPages) : bytes);
+    return new wasm.Instance(module, { env: { memory } }).exports as E;
   } catch (cause) {
     fail('ERR_UNSUPPORTED', 'the kernels do not fit this memory. Is its maximum another one?', cause);
   }
 }
+
+/** The kernels over a memory of the caller's, e.g. that of another WebAssembly program: see {@link instantiate}. */
+export const instantiateKernels = (memory: Memory, maximumPages?: number): KernelExports =>
+  instantiate(binary, memory, maximumPages);
