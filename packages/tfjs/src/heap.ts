@@ -19,18 +19,12 @@ import {
   elementOffset,
   floatsOf,
   makeFloats,
+  memoryOf,
+  oncePerMemory,
   type WasmBackend,
 } from './gradientKernels/wasmBackend.ts';
 import { exclusive } from './kernels.ts';
 import { shows, type TensorMemory } from './memory.ts';
-
-type Memory = Parameters<typeof instantiateKernels>[0];
-
-/** Where tfjs-backend-wasm 4.22 keeps its memory: the first in the plain builds, the second in the threaded one. */
-interface Module {
-  readonly asm?: { readonly memory?: Memory };
-  readonly wasmMemory?: Memory;
-}
 
 /** The tensors of the wasm backend, and the kernels on them. */
 export interface Heap extends TensorMemory {
@@ -41,34 +35,22 @@ export interface Heap extends TensorMemory {
   make(shape: number[]): tf.Tensor;
 }
 
-const instances = new WeakMap<object, KernelExports>();
+const kernelsOver = /* @__PURE__ */ oncePerMemory((memory) => instantiateKernels(memory));
 
-/** One instance for each memory. */
-function kernelsOver(memory: Memory): KernelExports {
-  const made = instances.get(memory) ?? instantiateKernels(memory);
-  instances.set(memory, made);
-  return made;
-}
-
-function heapOf(backend: WasmBackend & tf.KernelBackend): Heap | null {
-  const { asm, wasmMemory } = backend.wasm as unknown as Module;
-  const memory = asm?.memory ?? wasmMemory;
-  if (memory?.buffer !== backend.wasm.HEAPU8.buffer) return null;
-  return {
-    kernels: kernelsOver(memory),
-    view: (x) => floatsOf(backend, x),
-    references: ({ dataId }) => backend.refCount(dataId),
-    address: (x) => elementOffset(backend, x) * 4,
-    make: (shape) => tf.engine().makeTensorFromTensorInfo(makeFloats(backend, shape)),
-  };
-}
+const heapOf = (backend: WasmBackend & tf.KernelBackend): Heap => ({
+  kernels: kernelsOver(memoryOf(backend)),
+  view: (x) => floatsOf(backend, x),
+  references: ({ dataId }) => backend.refCount(dataId),
+  address: (x) => elementOffset(backend, x) * 4,
+  make: (shape) => tf.engine().makeTensorFromTensorInfo(makeFloats(backend, shape)),
+});
 
 /** The heap of the wasm backend; null if this is another backend or version, or without SIMD. */
 export function wasmHeap(): Heap | null {
   if (tf.getBackend() !== 'wasm') return null;
   try {
     const heap = heapOf(asWasmBackend(tf.backend()) as WasmBackend & tf.KernelBackend);
-    return heap && shows(heap) ? heap : null;
+    return shows(heap) ? heap : null;
   } catch {
     return null;
   }

@@ -57,7 +57,7 @@ const ours = new WeakSet<KernelFunc>();
  * `@tensorflow/tfjs-layers`, or `@tensorflow/tfjs-core/dist/register_all_gradients`.
  *
  * @throws VRAdamError `ERR_UNSUPPORTED` when the wasm backend is not imported, or lacks the members the kernels need
- *   (for a backend that has not started yet this shows at the first kernel call).
+ *   (for a backend that has not started yet this shows at the first kernel call). `Conv2DBackpropFilter` needs SIMD.
  */
 export function registerGradientKernels(): void {
   checkBackend();

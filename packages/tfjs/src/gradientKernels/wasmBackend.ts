@@ -9,6 +9,7 @@ import {
   util,
 } from '@tensorflow/tfjs-core';
 import { VRAdamError } from '@vradam/core';
+import type { Memory } from '@vradam/wasm';
 
 /** Name under which tfjs-backend-wasm registers itself. */
 export const WASM = 'wasm';
@@ -74,6 +75,34 @@ function unsupported(missing: string): VRAdamError {
     `[@vradam/tfjs] the wasm backend has no ${missing}, which the gradient kernels need. ` +
       "Use @tensorflow/tfjs-backend-wasm 4.22, or train on another backend: await tf.setBackend('cpu').",
   );
+}
+
+/** Where tfjs-backend-wasm 4.22 keeps its memory: the first in the plain builds, the second in the threaded one. */
+interface Module {
+  readonly asm?: { readonly memory?: Memory };
+  readonly wasmMemory?: Memory;
+}
+
+/**
+ * The memory of the backend's module, for a module of ours on the same numbers.
+ *
+ * @throws VRAdamError `ERR_UNSUPPORTED` when it is not where it is expected.
+ */
+export function memoryOf({ wasm }: WasmBackend): Memory {
+  const { asm, wasmMemory } = wasm as Module;
+  const memory = asm?.memory ?? wasmMemory;
+  if (memory?.buffer !== wasm.HEAPU8.buffer) throw unsupported('memory');
+  return memory as Memory;
+}
+
+/** What `make` makes for a memory, made once for each. */
+export function oncePerMemory<E>(make: (memory: Memory) => E): (memory: Memory) => E {
+  const made = new WeakMap<Memory, E>();
+  return (memory) => {
+    const instance = made.get(memory) ?? make(memory);
+    made.set(memory, instance);
+    return instance;
+  };
 }
 
 /** First index of `info` in {@link heapFloats} (or in an `Int32Array` of the heap). */

@@ -96,6 +96,17 @@ describe('convolution gradients', () => {
     });
   });
 
+  it('for the filter, keep NaN in x to the taps and channels that read it', async () => {
+    await expectSameOnCpu(() => {
+      const next = noise(9);
+      const [x, dy] = [random(next, [1, 5, 5, 4]).dataSync().slice(), random(next, [1, 5, 5, 10])];
+      x[(1 * 5 + 1) * 4 + 2] = Number.NaN; // no tap but those of channel 2 reads it
+      const attrs = { strides: [2, 2], pad: 'valid', dataFormat: 'NHWC', filterShape: [2, 2, 4, 10] };
+      const gradient = tf.slice(dy, [0, 0, 0, 0], [1, 2, 2, 10]);
+      return [runKernel('Conv2DBackpropFilter', { x: tf.tensor(x, [1, 5, 5, 4]), dy: gradient }, attrs)];
+    });
+  });
+
   it('survive a growth of the wasm memory in the middle of a kernel', async () => {
     const make = (): tf.Tensor[] => {
       const next = noise(6);
