@@ -1,6 +1,6 @@
 /** The kernels' module, instantiated over a memory. */
 
-import { binary } from './binary.ts';
+import { momentKernels, otherKernels } from './binary.ts';
 import { fail } from './errors.ts';
 import { type Memory, platform } from './platform.ts';
 
@@ -61,8 +61,8 @@ export interface KernelExports {
   ): void;
 }
 
-const decode = (encoded: string): Uint8Array =>
-  Uint8Array.from(platform.atob(encoded), (letter) => letter.charCodeAt(0));
+const decode = (hex: string): Uint8Array =>
+  Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 
 /** A number in WebAssembly's own notation: seven bits a byte, the lowest first. */
 function leb(value: number): number[] {
@@ -100,7 +100,7 @@ let isSupported: boolean | undefined;
 
 /** Whether this runtime has WebAssembly with SIMD. */
 export function hasSimd(): boolean {
-  isSupported ??= platform.WebAssembly?.validate(decode(binary)) ?? false;
+  isSupported ??= platform.WebAssembly?.validate(decode(momentKernels)) ?? false;
   return isSupported;
 }
 
@@ -109,15 +109,15 @@ export function hasSimd(): boolean {
  *
  * It compiles synchronously, which browsers allow on their main thread for modules of up to 4 KiB.
  *
- * @param encoded - base64 of a module that AssemblyScript has compiled with `--importMemory`.
+ * @param hex - hexadecimal digits of a module that AssemblyScript has compiled with `--importMemory`.
  * @param memory - at least one page of 64 KiB. A shared one needs its maximum.
  * @param maximumPages - maximum of a shared memory, exactly as it was made, in pages. Default 65,536.
  * @returns the module's exports.
  * @throws VRAdamError `ERR_UNSUPPORTED` where there is no WebAssembly with SIMD, or a shared memory has another maximum.
  */
-export function instantiate<E>(encoded: string, memory: Memory, maximumPages = 65_536): E {
+export function instantiate<E>(hex: string, memory: Memory, maximumPages = 65_536): E {
   const { WebAssembly: wasm, SharedArrayBuffer: SharedBuffer } = platform;
-  const bytes = decode(encoded);
+  const bytes = decode(hex);
   if (!wasm?.validate(bytes)) fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
   const isShared = SharedBuffer !== undefined && memory.buffer instanceof SharedBuffer;
   try {
@@ -128,6 +128,15 @@ export function instantiate<E>(encoded: string, memory: Memory, maximumPages = 6
   }
 }
 
-/** The kernels over a memory of the caller's, e.g. that of another WebAssembly program: see {@link instantiate}. */
-export const instantiateKernels = (memory: Memory, maximumPages?: number): KernelExports =>
-  instantiate(binary, memory, maximumPages);
+/** Those of the {@link KernelExports} that VRAdam and AdamW need. */
+export type MomentKernels = Pick<KernelExports, 'moments' | 'descendTo' | 'sumSquares' | 'nonFinite'>;
+
+/** The kernels of VRAdam and AdamW over a memory of the caller's; half of the bytes. See {@link instantiate}. */
+export const instantiateMomentKernels = (memory: Memory, maximumPages?: number): MomentKernels =>
+  instantiate(momentKernels, memory, maximumPages);
+
+/** All kernels over a memory of the caller's, e.g. that of another WebAssembly program. See {@link instantiate}. */
+export const instantiateKernels = (memory: Memory, maximumPages?: number): KernelExports => ({
+  ...instantiateMomentKernels(memory, maximumPages),
+  ...instantiate<Omit<KernelExports, keyof MomentKernels>>(otherKernels, memory, maximumPages),
+});

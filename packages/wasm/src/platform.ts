@@ -16,7 +16,6 @@ interface WebAssemblyApi {
 interface Platform {
   readonly WebAssembly?: WebAssemblyApi;
   readonly SharedArrayBuffer?: SharedArrayBufferConstructor;
-  atob(text: string): string;
 }
 
 /** The globals. */

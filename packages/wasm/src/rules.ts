@@ -9,7 +9,7 @@ import type {
   VRAdamOptions,
   VRMomentumOptions,
 } from '@vradam/core';
-import type { KernelExports } from './module.ts';
+import type { KernelExports, MomentKernels } from './module.ts';
 
 /**
  * Where a tensor's arrays begin: byte addresses of float32. `to` is where the moved parameter goes; `first` to `third`
@@ -28,8 +28,9 @@ export type Addresses = readonly [
  * An algorithm over addresses, in both phases of a step. It checks nothing.
  *
  * @typeParam O - the algorithm's options.
+ * @typeParam K - the kernels it needs.
  */
-export interface Rule<O = never> {
+export interface Rule<O = never, K = KernelExports> {
   /** Names of the slots that its addresses begin with. */
   readonly slots: readonly string[];
   /** Whether it reads `parameter` and writes `to`; else it moves `to`, which must hold the parameter already. */
@@ -37,7 +38,7 @@ export interface Rule<O = never> {
   /** Whether the algorithm needs a norm: if `power` is 2 and `normGrad` false, it is what `accumulate` gives. */
   readonly hasNorm: boolean;
   /** Folds `n` elements of the gradient into the slots; gives the sum of velocity^2. Absent if `apply` does it. */
-  accumulate?(kernels: KernelExports, at: Addresses, n: number, options: Required<O>): number;
+  accumulate?(kernels: K, at: Addresses, n: number, options: Required<O>): number;
   /**
    * Moves `n` elements of the parameter.
    *
@@ -45,7 +46,7 @@ export interface Rule<O = never> {
    * @param rate - effective learning rate.
    */
   apply(
-    kernels: KernelExports,
+    kernels: K,
     at: Addresses,
     n: number,
     entry: Pick<Entry<unknown>, 'step' | 'weightDecay'>,
@@ -54,7 +55,7 @@ export interface Rule<O = never> {
   ): void;
 }
 
-const moments: NonNullable<Rule<AdamWOptions>['accumulate']> = (
+const moments: NonNullable<Rule<AdamWOptions, MomentKernels>['accumulate']> = (
   kernels,
   [, , g, v, m],
   n,
@@ -65,7 +66,7 @@ const velocity: NonNullable<Rule<MomentumOptions>['accumulate']> = (kernels, [, 
   kernels.velocity(g, v, n, beta1, 1 - beta1);
 
 /** `theta <- theta - eta (v^ / (sqrt(m^) + epsilon) + lambda theta)` */
-const descend: Rule<AdamWOptions>['apply'] = (
+const descend: Rule<AdamWOptions, MomentKernels>['apply'] = (
   kernels,
   [p, to, , v, m],
   n,
@@ -82,7 +83,7 @@ const glide: Rule<MomentumOptions>['apply'] = (kernels, [, to, , v], n, { weight
   kernels.glide(to, v, n, rate, rate * weightDecay);
 
 /** AdamW. */
-export const adamwRule: Rule<AdamWOptions> = {
+export const adamwRule: Rule<AdamWOptions, MomentKernels> = {
   slots: ['velocity', 'secondMoment'],
   isOutOfPlace: true,
   hasNorm: false,
@@ -91,7 +92,7 @@ export const adamwRule: Rule<AdamWOptions> = {
 };
 
 /** VRAdam. */
-export const vradamRule: Rule<VRAdamOptions> = {
+export const vradamRule: Rule<VRAdamOptions, MomentKernels> = {
   slots: ['velocity', 'secondMoment'],
   isOutOfPlace: true,
   hasNorm: true,

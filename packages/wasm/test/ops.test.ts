@@ -2,8 +2,14 @@
 
 import { adamw, createOptimizer, exportState, importState, vradam } from '@vradam/core';
 import { describe, expect, test } from 'vitest';
-import { binary } from '../src/binary.ts';
-import { arenaSize, createWasmOps, type WasmOps } from '../src/index.ts';
+import { momentKernels, otherKernels } from '../src/binary.ts';
+import {
+  arenaSize,
+  createWasmOps,
+  instantiateKernels,
+  instantiateMomentKernels,
+  type WasmOps,
+} from '../src/index.ts';
 
 const gradient = (length: number, step: number): Float32Array =>
   Float32Array.from({ length }, (_, i) => Math.cos(i * step + step));
@@ -97,8 +103,17 @@ test('a state that was saved goes on bit for bit, in an arena or outside of one'
   expect(rest.x).toEqual(Float32Array.from(whole.x));
 });
 
-test('the module has less than 4 KiB: so much may be compiled on the main thread of any browser', () => {
-  expect(Buffer.from(binary, 'base64').length).toBeLessThan(4096);
+test('a module has less than 4 KiB: so much may be compiled on the main thread of any browser', () => {
+  for (const hex of [momentKernels, otherKernels]) expect(Buffer.from(hex, 'hex').length).toBeLessThan(4096);
+});
+
+test('the kernels of VRAdam and AdamW are there alone, too', () => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const [few, all] = [instantiateMomentKernels(memory), instantiateKernels(memory)];
+  expect(Object.keys(few).sort()).toEqual(['descendTo', 'moments', 'nonFinite', 'sumSquares']);
+  expect(Object.keys(all)).toEqual(expect.arrayContaining([...Object.keys(few), 'glide', 'rmsprop', 'sgd']));
+  new Float32Array(memory.buffer, 0, 5).set([1, 2, 3, 4, 5]);
+  expect([few.sumSquares(0, 5), all.sumSquares(0, 5)]).toEqual([55, 55]);
 });
 
 describe('what is wrong is said', () => {
