@@ -1,0 +1,180 @@
+/** The host's side of the control buffer: what it knows, what it writes in every step. */
+
+import { checkOptions, type OptimizerSpec, type Schedule } from '@vradam/core';
+import type { Segment } from './arena.ts';
+import { distinctRules } from './dispatches.ts';
+import { fail } from './errors.ts';
+import { groupWords, header, type Layout } from './layout.ts';
+import type { Program } from './program.ts';
+import type { Tensor } from './tensors.ts';
+
+/** Counters as the device had them. */
+export interface DeviceCounters {
+  readonly step: number;
+  readonly skipped: number;
+  readonly steps: Uint32Array;
+  readonly skips: Uint32Array;
+}
+
+/**
+ * What the host counts. Where bad gradients are skipped the device may be behind it: then these are upper bounds, until
+ * counters are read.
+ */
+export class Counters {
+  /** Steps taken. */
+  step = 0;
+  /** Gradients that each tensor moved by. */
+  readonly steps: Uint32Array<ArrayBuffer>;
+  /** Learning rate set on the live optimizer, by group; null where the spec's holds. */
+  learningRates: (number | null)[];
+  /** Calls since the device's counters were last asked for. */
+  unseen = 0;
+
+  #skipped = 0;
+  readonly #skips: Uint32Array<ArrayBuffer>;
+  readonly #spec: OptimizerSpec;
+  readonly #layout: Layout;
+  readonly #queue: GPUQueue;
+  readonly #control: GPUBuffer;
+  readonly #tensors: readonly Tensor[];
+  readonly #programs: readonly Program[];
+  readonly #scratch: Float32Array<ArrayBuffer>;
+
+  constructor(
+    spec: OptimizerSpec,
+    layout: Layout,
+    { queue }: GPUDevice,
+    control: GPUBuffer,
+    tensors: readonly Tensor[],
+    programs: readonly Program[],
+  ) {
+    this.#spec = spec;
+    this.#layout = layout;
+    this.#queue = queue;
+    this.#control = control;
+    this.#tensors = tensors;
+    this.#programs = programs;
+    this.steps = new Uint32Array(layout.tensors);
+    this.#skips = new Uint32Array(layout.tensors);
+    this.learningRates = spec.groups.map(() => null);
+    this.#scratch = new Float32Array(layout.slotWords);
+  }
+
+  /** Writes words of the control buffer. */
+  #write(
+    word: number,
+    data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+    start = 0,
+    count = data.length,
+  ): void {
+    if (count > 0) this.#queue.writeBuffer(this.#control, 4 * word, data, start, count);
+  }
+
+  /** Writes what stays: the table of groups, their numbers, the owners of blocks. */
+  writeTables(segments: readonly Segment[], partialsOf: (segment: number) => number): void {
+    const { groupTable, numbers, owners } = this.#layout;
+    const { ruleOf } = distinctRules(this.#programs);
+    const table = new Uint32Array(this.#programs.length * groupWords);
+    let [partial, number] = [0, numbers];
+    for (const [g, { ruleNumbers }] of this.#programs.entries()) {
+      const mine = segments.flatMap(({ group }, s) => (group === g ? [partialsOf(s)] : []));
+      const end = mine.reduce((sum, count) => sum + count, partial);
+      table.set([partial, end, number, ruleOf[g] as number], g * groupWords);
+      [partial, number] = [end, number + ruleNumbers.length];
+    }
+    this.#write(groupTable, table);
+    this.#write(numbers, Float32Array.from(this.#programs.flatMap(({ ruleNumbers }) => ruleNumbers)));
+    let block = owners;
+    for (const { owners: ofSegment } of segments) {
+      this.#write(block, Uint32Array.from(ofSegment));
+      block += ofSegment.length;
+    }
+  }
+
+  /** Base learning rates of the groups in a step. */
+  rates(step: number): number[] {
+    return this.#spec.groups.map(({ name, options }, g) => {
+      const given: number | Schedule = this.learningRates[g] ?? options.learningRate;
+      const learningRate = typeof given === 'function' ? given(step) : given;
+      checkOptions(`group ${name}`, { learningRate }, { learningRate: '[0, Infinity)' });
+      return learningRate;
+    });
+  }
+
+  /** Writes rates into the slot of a step. */
+  #writeRates(step: number, rates: readonly number[]): void {
+    const { ring, slots, slotWords } = this.#layout;
+    this.#write(ring + (step % slots) * slotWords, Float32Array.from(rates));
+  }
+
+  /** Writes what a step needs: its rates, and each tensor's numbers into the slot of the tensor's own step. */
+  writeStep(rates: readonly number[]): void {
+    const { slots, columns, ring, slotWords, groups } = this.#layout;
+    if (this.unseen >= slots - 1) {
+      fail(
+        'ERR_UNSUPPORTED',
+        `over ${slots - 2} steps without a chance to read. Await stats() now and then.`,
+      );
+    }
+    this.#writeRates(this.step, rates);
+    if (columns === 0) return;
+    const { steps } = this;
+    for (let start = 0, end = 0; start < steps.length; start = end) {
+      const step = steps[start] as number;
+      const rows = new Map<string, readonly number[]>();
+      for (end = start; end < steps.length && steps[end] === step; end++) {
+        this.#scratch.set(this.#row(end, step, rows), (end - start) * columns);
+      }
+      const slot = ring + (step % slots) * slotWords + groups;
+      this.#write(slot + start * columns, this.#scratch, 0, (end - start) * columns);
+    }
+  }
+
+  /** A tensor's numbers; those of its like were computed before. */
+  #row(tensor: number, step: number, rows: Map<string, readonly number[]>): readonly number[] {
+    const { group, weightDecay } = this.#tensors[tensor] as Tensor;
+    const key = `${group} ${weightDecay}`;
+    const row = rows.get(key) ?? (this.#programs[group] as Program).row(step + 1, weightDecay);
+    rows.set(key, row);
+    return row;
+  }
+
+  /** Rewrites the rates of steps that the device may still have before it. */
+  rewriteRates(): void {
+    const first = Math.max(0, this.step - Math.min(this.unseen, this.#layout.slots - 1));
+    for (let step = first; step <= this.step; step++) this.#writeRates(step, this.rates(step));
+  }
+
+  /** Counts a step in which some tensors moved. */
+  count(moves: readonly boolean[]): void {
+    this.step++;
+    for (let t = 0; t < this.steps.length; t++) if (moves[t]) (this.steps[t] as number)++;
+  }
+
+  /**
+   * Learns from the device which steps it skipped.
+   *
+   * @param asked - `unseen` when the device was asked.
+   */
+  learn({ skipped, skips }: DeviceCounters, asked: number): void {
+    this.unseen -= asked;
+    this.step -= skipped - this.#skipped;
+    this.#skipped = skipped;
+    for (const [t, count] of skips.entries()) {
+      (this.steps[t] as number) -= count - (this.#skips[t] as number);
+      this.#skips[t] = count;
+    }
+  }
+
+  /** Takes counters over, on the device too. */
+  reset(step: number, skipped: number, steps: ArrayLike<number>): void {
+    this.step = step;
+    this.#skipped = skipped;
+    this.steps.set(steps);
+    this.#skips.fill(0);
+    this.unseen = 0;
+    this.#write(header.step, Uint32Array.of(step, skipped));
+    this.#write(this.#layout.steps, this.steps);
+    this.#write(this.#layout.skips, this.#skips);
+  }
+}

@@ -1,0 +1,7 @@
+export * from '@vradam/core';
+export { createOptimizer, type WebGPUOptions } from './create.ts';
+export type { Gradient } from './gradients.ts';
+export { type GPUGradients, type Views, WebGPUOptimizer } from './optimizer.ts';
+export { exportState, importState } from './state.ts';
+export type { GroupReport, StepStats } from './stats.ts';
+export type { BufferRange, Parameter } from './tensors.ts';

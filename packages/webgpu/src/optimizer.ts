@@ -1,0 +1,289 @@
+/** An optimizer on a device: parameters, gradients and state in GPUBuffers, and a step that reads nothing back. */
+
+import { checkOptions, type OptimizerSpec } from '@vradam/core';
+import type { Counters, DeviceCounters } from './counters.ts';
+import { fail, show } from './errors.ts';
+import { type Found, findGradients, type Gradient } from './gradients.ts';
+import { header, statsWords } from './layout.ts';
+import type { Program } from './program.ts';
+import { type Part, Readback } from './readback.ts';
+import { type Call, type Recordable, Recorder } from './record.ts';
+import { reportGroup, type StepStats } from './stats.ts';
+import { type Use, Watch } from './watch.ts';
+
+/** Parts of buffers by parameter name, in bytes; each can be bound in a shader. */
+export type Views = Readonly<Record<string, Required<GPUBufferBinding>>>;
+
+/** Gradients by parameter name; a missing one may be left out, `null` or `undefined`. */
+export type GPUGradients = Readonly<Record<string, Gradient>>;
+
+/** What an optimizer is made of; see `createOptimizer`. */
+export interface Machine extends Recordable {
+  readonly spec: OptimizerSpec;
+  readonly programs: readonly Program[];
+  readonly shared: Readonly<Record<'control' | 'uploads' | 'partials' | 'alarm', GPUBuffer>>;
+  readonly counters: Counters;
+}
+
+/** Calls between two looks at how many steps the device skipped. */
+const pollEvery = 64;
+
+/** Takes steps on a device; made by `createOptimizer`. */
+export class WebGPUOptimizer {
+  /** What it does. */
+  readonly spec: OptimizerSpec;
+  /** Where it does it. */
+  readonly device: GPUDevice;
+  /** Parameters: views of the arena, or the buffers that were given. */
+  readonly parameters: Views;
+  /** Gradients in the arena. Write them there and call `step()`: nothing is copied. */
+  readonly gradients: Views;
+  /** Averages of the weights, where `averageWeights` keeps them; else empty. */
+  readonly averages: Views;
+
+  /** @internal */
+  readonly machine: Machine;
+  readonly #recorder: Recorder;
+  readonly #readback: Readback;
+  /** @internal */
+  readonly watch: Watch;
+  /**
+   * Whether each tensor has a sum of earlier batches.
+   *
+   * @internal
+   */
+  gathered: readonly boolean[];
+  /**
+   * Batches gathered since the last step.
+   *
+   * @internal
+   */
+  microStep = 0;
+  #lost: GPUDeviceLostInfo | undefined;
+  #disposed = false;
+  #polling = false;
+
+  /** @internal */
+  constructor(machine: Machine) {
+    const { device, spec, tensors, around } = machine;
+    this.spec = spec;
+    this.device = device;
+    this.machine = machine;
+    this.#recorder = new Recorder(machine);
+    this.#readback = new Readback(device);
+    this.watch = new Watch(device);
+    this.gathered = tensors.map(() => false);
+    this.parameters = this.#views('parameter');
+    this.gradients = this.#views('gradient');
+    this.averages = around.average === undefined ? {} : this.#views('average');
+    device.lost.then((info) => {
+      this.#lost = info;
+    });
+  }
+
+  /**
+   * Brings the first numbers to the device, and tries the caller's buffers.
+   *
+   * @internal
+   */
+  async begin(write: () => void): Promise<void> {
+    const uses = this.#uses([]);
+    this.watch.tryNew(uses);
+    this.watch.guard('the first copy of the parameters', uses, write);
+    await this.watch.settle();
+  }
+
+  #views(role: string): Views {
+    const views: Record<string, Required<GPUBufferBinding>> = {};
+    for (const { tensors, offsets, buffers } of this.machine.segments) {
+      for (const [i, { name, elements, own }] of tensors.entries()) {
+        const arena = { buffer: buffers[role] as GPUBuffer, offset: offsets[i] as number };
+        views[name] = { ...(role === 'parameter' ? (own ?? arena) : arena), size: 4 * elements };
+      }
+    }
+    return views;
+  }
+
+  /**
+   * Throws if no call can be made, or if an earlier one failed.
+   *
+   * @internal
+   */
+  check(): void {
+    if (this.#disposed) fail('ERR_DISPOSED', 'the optimizer was destroyed. Make a new one.');
+    if (this.#lost) {
+      const { reason, message } = this.#lost;
+      const advice = 'Make an optimizer on a new device and import the last state that was exported.';
+      fail('ERR_DEVICE_LOST', `the device is lost. Received: ${reason} ${message} ${advice}`, this.#lost);
+    }
+    this.watch.throwIfFailed();
+  }
+
+  /** The caller's buffers in a call. */
+  #uses(found: readonly Found[]): Use[] {
+    return this.machine.tensors.flatMap(({ name, own, index }) => {
+      const gradient = found[index];
+      const outside = gradient == null || gradient === 'arena' ? undefined : gradient.buffer;
+      const parameter = own && { what: `parameter ${show(name)}`, buffer: own.buffer, written: true };
+      const other = outside && { what: `gradient ${show(name)}`, buffer: outside, written: false };
+      return [parameter, other].filter((use) => use !== undefined);
+    });
+  }
+
+  /**
+   * Records a step into an encoder; it is taken when that is submitted. All that is recorded must be submitted, in the
+   * order in which it was recorded.
+   *
+   * @param encoder - of this device, with no open pass.
+   * @param gradients - by parameter name; default those in the arena. One that is left out or null is missing: its
+   *   parameter and its state stay. Others are copied into the arena.
+   * @throws VRAdamError `ERR_PARAMETER_UNKNOWN`, `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`, `ERR_SHAPE_MISMATCH`,
+   *   `ERR_BUFFER`, `ERR_DEVICE_LOST`, `ERR_DISPOSED`: nothing was recorded. `ERR_BUFFER` and `ERR_VALIDATION` are also
+   *   thrown for what an earlier call turned out to have met.
+   */
+  encode(encoder: GPUCommandEncoder, gradients: GPUGradients = this.gradients): void {
+    const { call, uses } = this.#begin(gradients);
+    this.watch.guard('recording a step', uses, () => this.#recorder.record(encoder, call));
+    this.#end(call);
+  }
+
+  /** Takes one step: `encode` into an encoder of its own, and a submit. Parameters and errors as there. */
+  step(gradients: GPUGradients = this.gradients): void {
+    const { call, uses } = this.#begin(gradients);
+    this.watch.guard('a step', uses, () => {
+      const encoder = this.device.createCommandEncoder({ label: 'vradam step' });
+      this.#recorder.record(encoder, call);
+      this.device.queue.submit([encoder.finish()]);
+    });
+    this.#end(call);
+  }
+
+  /** Checks a call, and writes the numbers of its step. */
+  #begin(gradients: GPUGradients): { call: Call; uses: readonly Use[] } {
+    this.check();
+    const { tensors, around } = this.machine;
+    const counters = this.machine.counters;
+    const found = findGradients(tensors, gradients, this.gradients);
+    const rates = counters.rates(counters.step);
+    const uses = this.#uses(found);
+    this.watch.tryNew(uses);
+    const gathered = this.gathered;
+    const moves = found.map((gradient, t) => gradient != null || (gathered[t] as boolean));
+    const isStep = this.microStep + 1 >= around.batches;
+    if (isStep) counters.writeStep(rates);
+    return { call: { found, isStep, moves, gathered, steps: counters.steps }, uses };
+  }
+
+  /** Counts a call. */
+  #end({ isStep, moves }: Call): void {
+    this.microStep = isStep ? 0 : this.microStep + 1;
+    this.gathered = isStep ? moves.map(() => false) : [...moves];
+    if (!isStep) return;
+    this.machine.counters.count(moves);
+    if (this.machine.around.skips) this.#poll();
+  }
+
+  /** Looks now and then how many steps the device skipped, so that the host is never far ahead. */
+  #poll(): void {
+    this.machine.counters.unseen++;
+    if (this.#polling || this.machine.counters.unseen < pollEvery) return;
+    this.#polling = true;
+    this.readCounters()
+      .catch(() => undefined) // of a lost device: the next call tells
+      .then(() => {
+        this.#polling = false;
+      });
+  }
+
+  /**
+   * Reads the control buffer's counters and stats, and more if wanted, all as of now.
+   *
+   * @internal
+   */
+  async readCounters(more: readonly Part[] = []): Promise<{
+    counters: DeviceCounters;
+    stats: Float32Array;
+    rest: ArrayBuffer[];
+  }> {
+    const { layout, shared } = this.machine;
+    const asked = this.machine.counters.unseen;
+    const part = { buffer: shared.control, offset: 0, bytes: 4 * layout.flags };
+    const [bytes, ...rest] = await this.#readback.read([part, ...more]);
+    const words = new Uint32Array(bytes as ArrayBuffer);
+    const counters = {
+      step: words[header.step] as number,
+      skipped: words[header.skipped] as number,
+      steps: words.slice(layout.steps, layout.steps + layout.tensors),
+      skips: words.slice(layout.skips, layout.skips + layout.tensors),
+    };
+    this.machine.counters.learn(counters, asked);
+    return {
+      counters,
+      rest,
+      stats: new Float32Array(bytes as ArrayBuffer, 4 * layout.stats, layout.groups * statsWords),
+    };
+  }
+
+  /**
+   * What the last step did; reads without holding up the queue.
+   *
+   * @throws VRAdamError `ERR_DEVICE_LOST`, `ERR_DISPOSED`; `ERR_BUFFER`, `ERR_VALIDATION` for what an earlier call met.
+   */
+  async stats(): Promise<StepStats> {
+    this.check();
+    const { counters, stats } = await this.readCounters();
+    await this.watch.settle();
+    const { step, skipped } = counters;
+    const groups = this.spec.groups.map((_, g) =>
+      reportGroup(this.spec, g, stats.subarray(g * statsWords, (g + 1) * statsWords)),
+    );
+    return { step, skippedSteps: skipped, groups: step === 0 ? [] : groups };
+  }
+
+  /**
+   * Reads tensors.
+   *
+   * @param views - `parameters` (default), `gradients` or `averages`.
+   * @returns their numbers by name, copies.
+   */
+  async read(views: Views = this.parameters): Promise<Record<string, Float32Array>> {
+    this.check();
+    const entries = Object.entries(views);
+    const parts = entries.map(([, { buffer, offset, size }]) => ({ buffer, offset, bytes: size }));
+    const read = await this.#readback.read(parts);
+    await this.watch.settle();
+    return Object.fromEntries(entries.map(([name], i) => [name, new Float32Array(read[i] as ArrayBuffer)]));
+  }
+
+  /**
+   * Sets the learning rate from the next step on; it survives export and import.
+   *
+   * @param learningRate - null returns to the spec's number or schedule. Range [0, Infinity).
+   * @param group - name of one group; default all.
+   * @throws VRAdamError `ERR_OPTION_RANGE`, `ERR_PARAMETER_UNKNOWN` for a group that is not there.
+   */
+  setLearningRate(learningRate: number | null, group?: string): void {
+    this.check();
+    if (learningRate !== null)
+      checkOptions('setLearningRate', { learningRate }, { learningRate: '[0, Infinity)' });
+    const { groups } = this.spec;
+    if (group !== undefined && !groups.some(({ name }) => name === group)) {
+      fail('ERR_PARAMETER_UNKNOWN', `setLearningRate: no group ${show(group)}.`);
+    }
+    this.machine.counters.learningRates = this.machine.counters.learningRates.map((old, g) =>
+      group === undefined || groups[g]?.name === group ? learningRate : old,
+    );
+    this.machine.counters.rewriteRates();
+  }
+
+  /** Releases all buffers but the caller's. Later calls throw `ERR_DISPOSED`. */
+  destroy(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const { segments, shared } = this.machine;
+    for (const { buffers } of segments) for (const buffer of Object.values(buffers)) buffer.destroy();
+    for (const buffer of Object.values(shared)) buffer.destroy();
+    this.#readback.destroy();
+    this.watch.destroy();
+  }
+}

@@ -1,0 +1,3 @@
+import { browserConfig } from '../../scripts/vitestBrowser.mjs';
+
+export default browserConfig(['@vradam/conformance > fast-check']);

@@ -1,0 +1,3 @@
+import { nodeConfig } from '../../scripts/vitestNode.mjs';
+
+export default nodeConfig;
