@@ -4,9 +4,10 @@
 
 import * as ort from 'onnxruntime-node';
 import { buildModel, encodeModel, GraphBuilder } from '../dist/index.js';
-import { imageForm, kernelForm } from '../dist/operators/convCost.js';
+import { imageForm, kernelForm, tilesPay } from '../dist/operators/convCost.js';
 import { imageGradient } from '../dist/operators/convImage.js';
 import { kernelGradient } from '../dist/operators/convKernel.js';
+import { imageFromTiles, kernelFromTiles } from '../dist/operators/convWinograd.js';
 import { known } from '../dist/operators/correlation.js';
 import { maxPoolGradient } from '../dist/operators/maxPool.js';
 import { repeated } from '../dist/operators/repeat.js';
@@ -74,7 +75,7 @@ const convolutions = `
   .filter((line) => line.trim() !== '')
   .map((line) => line.trim().split(/\s+/).map(Number));
 
-const excesses = { kernel: [], image: [] };
+const excesses = { kernel: [], image: [], both: [] };
 for (const which of ['kernel', 'image']) {
   console.log(`\nConv, gradient by its ${which}: chosen form / fastest form, CPU ms`);
   for (const [batch, channels, outputs, size, k, s, pad, group] of convolutions) {
@@ -116,6 +117,29 @@ for (const which of ['kernel', 'image']) {
     const name = `${batch}, ${channels} -> ${outputs}, ${size}, k${k} s${s}${group > 1 ? ` g${group}` : ''}`;
     excesses[which].push(print(name, times, chosen));
   }
+}
+
+console.log('\nConv, both gradients: chosen form / fastest form, CPU ms');
+for (const [batch, channels, outputs, size, k, s, pad, group] of convolutions) {
+  if (s > 1 || k < 2 || k > 5 || group > 1) continue;
+  const count = size + 2 * pad - k + 1;
+  const shape = [outputs, channels, k, k];
+  const feeds = {
+    x: random([batch, channels, size, size]),
+    w: random(shape),
+    dy: random([batch, outputs, count, count]),
+  };
+  let chosen;
+  const times = await measure(['direct', 'tiles'], feeds, (g, { x, w, dy }, form) => {
+    const { node } = g.conv(x, w, undefined, { pads: [pad, pad, pad, pad] });
+    const correlation = { windows: windowsOf(node, [size, size], [k, k]), group };
+    const sizes = known(correlation, shape, batch);
+    chosen = tilesPay(sizes, { image: true, kernel: true }) ? 'tiles' : 'direct';
+    return form === 'tiles'
+      ? [imageFromTiles(g, dy, w, x, sizes), kernelFromTiles(g, x, dy, sizes)]
+      : [imageGradient(g, dy, w, x, correlation), kernelGradient(g, x, dy, w, correlation)];
+  });
+  excesses.both.push(print(`${batch}, ${channels} -> ${outputs}, ${size}, k${k}`, times, chosen));
 }
 
 console.log('\nMaxPool, forward and gradient: chosen form / fastest form, CPU ms');
@@ -193,5 +217,5 @@ for (const [batch, channels, size] of [
 
 const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
 console.log(
-  `\nMean of chosen / fastest: kernel ${mean(excesses.kernel).toFixed(3)}, image ${mean(excesses.image).toFixed(3)}`,
+  `\nMean of chosen / fastest: kernel ${mean(excesses.kernel).toFixed(3)}, image ${mean(excesses.image).toFixed(3)}, both ${mean(excesses.both).toFixed(3)}`,
 );

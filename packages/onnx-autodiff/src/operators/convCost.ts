@@ -2,10 +2,11 @@
  * Which of several right forms of a convolution's gradients is the fastest, from sizes alone.
  *
  * The rule is a model of onnxruntime's CPU kernels on one thread, fitted to `bench/convolution.mjs`: its choices take
- * 1 to 3 % longer than the fastest form on average over the shapes there. Costs are in copied elements (about 0.4 ns),
+ * 1 to 3 % longer than the fastest form on average over the shapes there. Costs are in copied elements (0.3 to 0.4 ns),
  * for one image.
  */
 
+import { seen, tileable, tilesOf } from './convWinograd.ts';
 import type { KnownCorrelation, KnownWindow } from './correlation.ts';
 import { total } from './correlation.ts';
 
@@ -17,6 +18,26 @@ export type KernelForm = 'conv' | 'columns' | 'taps' | 'products' | 'patches' | 
 
 /** Cost of a multiplication in a product of matrices. */
 const multiplication = 1 / 20;
+
+/** Columns that the kernels of a product of matrices compute together, needed or not. */
+const lanes = 16;
+const padded = (columns: number): number => Math.ceil(columns / lanes) * lanes;
+
+/** What a copied element, or a multiplication, inside of a convolution costs. */
+const within = 0.9;
+
+function imageCosts(
+  w: readonly number[],
+  group: number,
+  places: { readonly dx: number; readonly dy: number },
+): Record<ImageForm, number> {
+  const [outputs, channels] = [(w[0] as number) / group, w[1] as number];
+  const taps = total(w.slice(2));
+  const copies = taps > 1 ? outputs : 0;
+  const turned = (copies + (outputs * channels) / 21) * places.dx;
+  const transposed = (1.75 * channels + outputs * channels * multiplication) * places.dy;
+  return { turned: within * taps * turned, transposed: within * taps * transposed };
+}
 
 /**
  * A convolution with turned kernels copies dy for each tap and computes an element of dx in each place; a transposed
@@ -30,19 +51,12 @@ export function imageForm(
   group: number,
   places: { readonly dx: number; readonly dy: number } = { dx: 1, dy: 1 },
 ): ImageForm {
-  const [outputs, channels] = [(w[0] as number) / group, w[1] as number];
-  const taps = total(w.slice(2));
-  const copies = taps > 1 ? outputs : 0;
-  const turned = (copies + (outputs * channels) / 21) * places.dx;
-  const transposed = (1.75 * channels + outputs * channels * multiplication) * places.dy;
+  const { turned, transposed } = imageCosts(w, group, places);
   return turned <= transposed ? 'turned' : 'transposed';
 }
 
 /** Cost of starting to copy a row of an image. */
 const row = 20;
-/** Columns that the kernels of a product of matrices compute together, needed or not. */
-const lanes = 16;
-const padded = (columns: number): number => Math.ceil(columns / lanes) * lanes;
 /** More taps than this are not worth as many nodes. */
 const mostTaps = 128;
 /** Up to so many channels, all taps share a product of matrices. */
@@ -111,18 +125,87 @@ function arePatches({ windows, w, taps }: KnownCorrelation): boolean {
   return isTiled && taps > 1 && (isWhole || (w[1] as number) < fewChannels);
 }
 
-/** The form of the gradient by the kernel that is expected to be the fastest. */
-export function kernelForm(known: KnownCorrelation): KernelForm {
-  const { windows, group, w, taps } = known;
-  const [outputs, channels] = w as [number, number];
-  if (group === 1 && arePatches(known)) return 'patches';
-  if (taps > mostTaps) return 'conv';
-  if (group > 1) return channels === 1 && outputs === group ? 'products' : 'columns';
+function kernelCosts(known: KnownCorrelation): [KernelForm, number][] {
   const costs: [KernelForm, number][] = [
     ['columns', columnsCost(known)],
     ['taps', tapsCost(known)],
   ];
-  if (taps > 1 && windows.every(({ stride }) => stride === 1))
-    costs.push(channels <= fewChannels ? ['rows', rowsCost(known)] : ['shifts', shiftsCost(known)]);
-  return costs.reduce((best, next) => (next[1] < best[1] ? next : best))[0];
+  if (known.taps > 1 && known.windows.every(({ stride }) => stride === 1)) {
+    const isNarrow = (known.w[1] as number) <= fewChannels;
+    costs.push(isNarrow ? ['rows', rowsCost(known)] : ['shifts', shiftsCost(known)]);
+  }
+  return costs;
+}
+
+/** The form of the gradient by the kernel that is expected to be the fastest, besides tiles. */
+export function kernelForm(known: KnownCorrelation): KernelForm {
+  const { group, w, taps } = known;
+  const [outputs, channels] = w as [number, number];
+  if (group === 1 && arePatches(known)) return 'patches';
+  if (taps > mostTaps) return 'conv';
+  if (group > 1) return channels === 1 && outputs === group ? 'products' : 'columns';
+  return kernelCosts(known).reduce((best, next) => (next[1] < best[1] ? next : best))[0];
+}
+
+/** Cost of reading or writing an element in a product with a small matrix. */
+const touch = 0.45;
+/** Images of a step, where it is not known how many. */
+const usualBatch = 32;
+
+/** Sizes along an axis of a product with a small matrix, from the image or result to the points of its tiles. */
+interface Spread {
+  readonly size: number;
+  readonly points: number;
+}
+
+/** Going from one channel to its points or back: its elements change places, then there is a product for each axis. */
+function spreadCost(axes: readonly Spread[]): number {
+  return axes.reduce(
+    (sum, { size, points }, i) => {
+      const others = total(axes.map((axis, j) => (j === i ? 1 : j < i ? axis.points : axis.size)));
+      return sum + others * (size * points * multiplication + touch * (size + points));
+    },
+    total(axes.map(({ size }) => size)),
+  );
+}
+
+/** How gradients in tiles compare with their multiplications and elements; the kernel's turns matrices over. */
+const strains = { image: 0.77, kernel: 1.15 };
+/** Elements at all points for which a gradient takes as much longer as if it had all multiplications once more. */
+const spacious = 15e6;
+
+/** Gradients that are asked for. */
+export interface Wanted {
+  readonly image: boolean;
+  readonly kernel: boolean;
+}
+
+/** Gradients in tiles: points of the image or the kernel, products, and points of dy, once. */
+function tilesCost({ windows, w, taps, batch = usualBatch }: KnownCorrelation, wanted: Wanted): number {
+  const [outputs, channels] = w as [number, number];
+  const points = windows.map((window) => seen * tilesOf(window).tiles);
+  const spread = (sizes: readonly number[]): number =>
+    spreadCost(sizes.map((size, i) => ({ size, points: points[i] as number })));
+  const image = channels * spread(windows.map(({ size }) => size));
+  const result = outputs * spread(windows.map(({ count }) => count));
+  const products = total(points) * outputs * padded(channels) * multiplication;
+  const all = seen ** windows.length;
+  const kernel = ((taps + all * taps * multiplication + touch * (taps + all)) * outputs * channels) / batch;
+  const elements = batch * total(points) * Math.max(outputs, channels);
+  const ways = Object.entries(strains).filter(([which]) => wanted[which as keyof Wanted]);
+  const strain = ways.reduce((sum, [, factor]) => sum + factor + elements / spacious, 0);
+  return (image + products + kernel + result / ways.length) * strain;
+}
+
+/** Whether tiles are expected to be faster than the other forms, for all gradients that are wanted. */
+export function tilesPay(known: KnownCorrelation, wanted: Wanted): boolean {
+  const { windows, group, w } = known;
+  const canTile = windows.every(({ stride, dilation, kernel }) => {
+    return stride === 1 && dilation === 1 && tileable(kernel);
+  });
+  if (group > 1 || !canTile || arePatches(known)) return false;
+  const [dx, dy] = [total(windows.map(({ size }) => size)), total(windows.map(({ count }) => count))];
+  const image = wanted.image ? Math.min(...Object.values(imageCosts(w, group, { dx, dy }))) : 0;
+  const kernel = wanted.kernel ? Math.min(...kernelCosts(known).map(([, cost]) => cost)) : 0;
+  return tilesCost(known, wanted) < image + kernel;
 }
