@@ -16,9 +16,9 @@ const { error, stderr } = await asc.main(
 if (error || !binary) throw new Error(`${error?.message}\n${stderr}`);
 
 const text = `// Made by compile.mjs from assembly/filterGradient.ts.
-/** The kernel's WebAssembly module, base64. */
-export const binary: string =
-  '${binary.toString('base64')}';
+/** The kernel's WebAssembly module in hexadecimal digits. */
+export const filterGradientKernel: string =
+  '${binary.toString('hex')}';
 `;
 await writeFile('src/gradientKernels/binary.ts', text);
 console.log(`filterGradient: ${binary.length} bytes`);

@@ -1,7 +1,7 @@
 import { backend_util, type Conv2DBackpropFilterAttrs, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { VRAdamError } from '@vradam/core';
 import { instantiate } from '@vradam/wasm';
-import { binary } from './binary.ts';
+import { filterGradientKernel } from './binary.ts';
 import {
   asWasmBackend,
   attributes,
@@ -40,7 +40,9 @@ interface FilterGradient {
   ): void;
 }
 
-const moduleOver = /* @__PURE__ */ oncePerMemory((memory) => instantiate<FilterGradient>(binary, memory));
+const moduleOver = /* @__PURE__ */ oncePerMemory((memory) =>
+  instantiate<FilterGradient>(filterGradientKernel, memory),
+);
 
 /** Output channels and taps that the module sums at a time. */
 const [CHANNELS, TAPS] = [8, 3];
