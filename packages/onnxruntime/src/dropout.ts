@@ -1,6 +1,6 @@
 /** Masks for Dropout: the same seed and step give the same masks, on every machine. */
 
-import { evaluateDim, sizeOf } from '@vradam/onnx-autodiff';
+import { evaluateDim, sizeOf } from '@vradam/onnx-autodiff/lazy';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import { fail } from './errors.ts';

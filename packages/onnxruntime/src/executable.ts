@@ -1,7 +1,7 @@
 /** A graph in a session, with what must be known to call it. */
 
-import { buildModel, encodeModel, type Model, type Value, type ValueSpec } from '@vradam/onnx-autodiff';
-import { type DrawnMask, drawMasks } from './dropout.ts';
+import { buildModel, encodeModel, type Model, type Value, type ValueSpec } from '@vradam/onnx-autodiff/lazy';
+import type { DrawnMask } from './dropout.ts';
 import { type CheckedFeeds, checkFeeds, type Feeds } from './feeds.ts';
 import { type InputRange, inputRanges, type PlannedGraph } from './graphs.ts';
 import {
@@ -73,6 +73,7 @@ export async function openExecutable(
   const own = model.inputs.filter(({ name }) => weights.has(name)).map(({ name }) => name);
   const used = new Set(model.inputs.map(({ name }) => name));
   const masks = graph.masks.filter(({ name }) => used.has(name));
+  const drawMasks = masks.length > 0 ? (await import('./dropout.ts')).drawMasks : (): DrawnMask[] => [];
   const ranges: ReadonlyMap<string, InputRange> = inputRanges(graph);
   return {
     nodes: model.nodes.length,

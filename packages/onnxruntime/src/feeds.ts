@@ -9,7 +9,7 @@ import {
   type TensorData,
   tensor,
   type ValueSpec,
-} from '@vradam/onnx-autodiff';
+} from '@vradam/onnx-autodiff/lazy';
 import { fail, show } from './errors.ts';
 import type { InputRange } from './graphs.ts';
 import { type OrtTensor, type OrtTensors, type Runtime, toOrt } from './runtime.ts';

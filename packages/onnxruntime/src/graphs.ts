@@ -27,7 +27,8 @@ import {
   plainBatchNormalize,
   type Tensor,
   type Value,
-} from '@vradam/onnx-autodiff';
+  withOperators,
+} from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
 
 /** How BatchNormalization behaves in training. */
@@ -199,6 +200,22 @@ export function gradientsOf({ g, lossValue, parameters }: PlannedGraph): Readonl
   });
   return new Map(named.filter((entry): entry is [string, Value] => entry[1] !== undefined));
 }
+
+/** The graph of training with its gradients; operators that it turns out to need are loaded on the way. */
+export const planTraining = (
+  plan: GraphPlan,
+): Promise<{ graph: PlannedGraph; gradients: ReadonlyMap<string, Value> }> =>
+  withOperators(() => {
+    const graph = planGraph(plan, 'train');
+    return { graph, gradients: gradientsOf(graph) };
+  });
+
+/** Operators that a model names, but for Dropout, in the place of which comes a mask. */
+export const operatorsIn = ({ nodes, functions }: Model): string[] =>
+  [nodes, ...functions.map((own) => own.nodes)]
+    .flat()
+    .map(({ op }) => op)
+    .filter((op) => op !== 'Dropout');
 
 /** Numbers that an input must stay within. */
 export interface InputRange {

@@ -1,5 +1,5 @@
 export * from '@vradam/core';
-export * from '@vradam/onnx-autodiff';
+export * from '@vradam/onnx-autodiff/lazy';
 export type { Checkpoint } from './checkpoint.ts';
 export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
 export type { BatchNormMode } from './graphs.ts';

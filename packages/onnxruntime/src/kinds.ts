@@ -1,6 +1,6 @@
 /** The graphs of a session besides that of its training step, each made when it is first needed. */
 
-import { multiplyHessian, type Value } from '@vradam/onnx-autodiff';
+import { multiplyHessian, type Value, withOperators } from '@vradam/onnx-autodiff/lazy';
 import { type Executable, openExecutable } from './executable.ts';
 import { gradientsOf, type PlannedGraph, planGraph } from './graphs.ts';
 import { gradientName, gradientOutputs, lossOutput, type UpdateContext } from './update/update.ts';
@@ -40,12 +40,15 @@ function outputsOf(kind: Kind, graph: PlannedGraph, weights: Set<string>): Reado
  *
  * @param weights - names of the tensors that the session feeds.
  */
-export function openKind(
+export async function openKind(
   kind: Kind,
   { plan, runtime }: UpdateContext,
   weights: Set<string>,
 ): Promise<Executable> {
   const mode = kind === 'eval' || kind === 'run' ? 'eval' : 'train';
-  const graph = planGraph(plan, mode, kind !== 'run');
-  return openExecutable(runtime, { graph, outputs: outputsOf(kind, graph, weights), weights });
+  const planned = await withOperators(() => {
+    const graph = planGraph(plan, mode, kind !== 'run');
+    return { graph, outputs: outputsOf(kind, graph, weights) };
+  });
+  return openExecutable(runtime, { ...planned, weights });
 }

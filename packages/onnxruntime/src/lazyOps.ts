@@ -4,7 +4,7 @@
  */
 
 import type { Scalar, TensorOps } from '@vradam/core';
-import { buildModel, encodeModel, GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff';
+import { buildModel, encodeModel, GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
 import { createGraphOps } from './ops.ts';
 import {

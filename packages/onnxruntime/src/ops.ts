@@ -6,7 +6,7 @@
  */
 
 import type { Scalar, ScalarOps, TensorOps } from '@vradam/core';
-import { type GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff';
+import { type GraphBuilder, sizeOf, type Value } from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
 
 type Operand = Scalar<Value>;

@@ -14,7 +14,7 @@ import {
   type OptimizerState,
   type TensorOps,
 } from '@vradam/core';
-import type { GraphBuilder, Value } from '@vradam/onnx-autodiff';
+import type { GraphBuilder, Value } from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
 import { createGraphOps } from './ops.ts';
 

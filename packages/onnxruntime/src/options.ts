@@ -7,7 +7,7 @@ import {
   type Loss,
   type Model,
   type OperatorTable,
-} from '@vradam/onnx-autodiff';
+} from '@vradam/onnx-autodiff/lazy';
 import { fail, show } from './errors.ts';
 import { type BatchNormMode, defaultTrainable, runningStatistics } from './graphs.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';

@@ -1,6 +1,6 @@
 /** The part of onnxruntime that this package uses: the same in onnxruntime-web, its bundles, and onnxruntime-node. */
 
-import type { DataType, TensorData } from '@vradam/onnx-autodiff';
+import type { DataType, TensorData } from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
 
 /** A tensor of onnxruntime. */

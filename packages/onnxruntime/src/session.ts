@@ -1,18 +1,17 @@
 /** Training on onnxruntime. */
 
-import { encodeModel, sizeOf } from '@vradam/onnx-autodiff';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Shapes } from './checkpoint.ts';
+import { encodeModel, loadOperators, sizeOf, withOperators } from '@vradam/onnx-autodiff/lazy';
+import type { Checkpoint, Shapes } from './checkpoint.ts';
 import { fail } from './errors.ts';
 import type { Executable } from './executable.ts';
 import { checkValues, type Feeds } from './feeds.ts';
 import { GradientSum } from './gradientSum.ts';
-import { type GraphPlan, inferenceModel } from './graphs.ts';
+import { type GraphPlan, inferenceModel, operatorsIn } from './graphs.ts';
 import { type Kind, openKind, vectorName } from './kinds.ts';
 import { checkOptions, placementOf, type TrainingSessionOptions } from './options.ts';
 import type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
 import { type OrtModule, type OrtTensor, type OrtTensors, openRuntime, toOrt } from './runtime.ts';
 import { readModel } from './source.ts';
-import { GraphUpdate } from './update/graph.ts';
 import { HostUpdate } from './update/host.ts';
 import {
   type Draw,
@@ -214,17 +213,21 @@ export class TrainingSession {
    * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`; then nothing changed.
    */
   load(checkpoint: Checkpoint): Promise<void> {
-    return this.#exclusive(async () => {
-      this.#parts.update.load(checkpoint);
-      this.#seed = checkpoint.seed;
-      this.#passes = checkpoint.passes;
-      this.resetGradients();
-    });
+    return this.#exclusive(async () => this.#continue(checkpoint));
+  }
+
+  #continue(checkpoint: Checkpoint): void {
+    this.#parts.update.load(checkpoint);
+    this.#seed = checkpoint.seed;
+    this.#passes = checkpoint.passes;
+    this.resetGradients();
   }
 
   /** What `save` gives, as a safetensors file. */
   async saveCheckpoint(): Promise<Uint8Array<ArrayBuffer>> {
-    return encodeCheckpoint(await this.save(), this.#shapes);
+    const checkpoint = await this.save();
+    const { encodeCheckpoint } = await import('./checkpoint.ts');
+    return encodeCheckpoint(checkpoint, this.#shapes);
   }
 
   /**
@@ -232,16 +235,20 @@ export class TrainingSession {
    *
    * @throws VRAdamError `ERR_FILE_FORMAT`, `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`; then nothing changed.
    */
-  async loadCheckpoint(bytes: Uint8Array): Promise<void> {
-    const { plan, bufferNames } = this.#parts.context;
-    await this.load(decodeCheckpoint(bytes, [...plan.trainable], bufferNames, this.#shapes));
+  loadCheckpoint(bytes: Uint8Array): Promise<void> {
+    return this.#exclusive(async () => {
+      const { plan, bufferNames } = this.#parts.context;
+      const { decodeCheckpoint } = await import('./checkpoint.ts');
+      this.#continue(decodeCheckpoint(bytes, [...plan.trainable], bufferNames, this.#shapes));
+    });
   }
 
   /** An ordinary ONNX model for inference, with the trained weights; inputs, outputs and metadata are the model's. */
   exportModel(): Promise<Uint8Array<ArrayBuffer>> {
     return this.#exclusive(async () => {
       const { parameters, buffers } = await this.#parts.update.save();
-      return encodeModel(inferenceModel(this.#parts.context.plan, new Map([...parameters, ...buffers])));
+      const learnt = new Map([...parameters, ...buffers]);
+      return encodeModel(await withOperators(() => inferenceModel(this.#parts.context.plan, learnt)));
     });
   }
 
@@ -293,8 +300,10 @@ export async function createTrainingSession(
   const { loss, optimizer, operators = {} } = options;
   const plan: GraphPlan = { model, loss, trainable, batchNorm, operators, plainBatchNorm: runtime.isWebGpu };
   const context: UpdateContext = { runtime, plan, spec: optimizer, bufferNames };
+  await loadOperators(...operatorsIn(model));
   const placement = placementOf(update, runtime, optimizer);
-  const made = placement === 'graph' ? new GraphUpdate(context) : new HostUpdate(context);
+  const Update = placement === 'graph' ? (await import('./update/graph.ts')).GraphUpdate : HostUpdate;
+  const made: Update = new Update(context);
   await made.prepare();
   return new TrainingSession({ context, update: made, seed });
 }

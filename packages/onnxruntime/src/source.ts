@@ -1,6 +1,12 @@
 /** Where models come from: bytes, a path, a URL, a graph. */
 
-import { buildModel, decodeModel, type ExternalData, GraphBuilder, type Model } from '@vradam/onnx-autodiff';
+import {
+  buildModel,
+  decodeModel,
+  type ExternalData,
+  GraphBuilder,
+  type Model,
+} from '@vradam/onnx-autodiff/lazy';
 import { fail, show } from './errors.ts';
 
 /** A model: its bytes, a path or URL of them, a decoded model, or a graph written with a GraphBuilder. */

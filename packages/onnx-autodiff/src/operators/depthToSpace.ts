@@ -7,12 +7,22 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { int, text, type Value } from '../graph/value.ts';
-import { exactQuotient, floorDiv, mulDims } from '../model/dims.ts';
 import type { Dim } from '../model/model.ts';
-import { freshShape, input, misfit } from './infer.ts';
-import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
-import { shapeOfSizes, sizeAlong } from './sizes.ts';
+import {
+  exactQuotient,
+  floorDiv,
+  freshShape,
+  input,
+  int,
+  misfit,
+  mulDims,
+  register,
+  shapeOfSizes,
+  sizeAlong,
+  text,
+  type Value,
+} from './kit.ts';
+import type { Call, Infer, Rule } from './operator.ts';
 
 function blockOf(call: Call): number {
   const block = int(call, 'blocksize', 0);
@@ -72,8 +82,7 @@ const backToSpace: Rule = ({ g, node, inputs: [x], dy }) => {
   return [g.reshapeLike(dx, x as Value)];
 };
 
-/** The family. */
-export const depthToSpace: OperatorTable = {
+register({
   DepthToSpace: { infer: inferBlocks(divided, multiplied), gradient: backToDepth },
   SpaceToDepth: { infer: inferBlocks(multiplied, divided), gradient: backToSpace },
-};
+});

@@ -6,9 +6,8 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
-import { numbersOf } from '../model/tensors.ts';
-import { input } from './infer.ts';
-import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
+import { input, numbersOf, register } from './kit.ts';
+import type { Call, Infer, Rule } from './operator.ts';
 
 const inferDropout: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
@@ -47,8 +46,7 @@ const rule: Rule = ({ g, node, dy, inputs: [, ratio, training] }) => {
   return [g.mul(g.mul(dy, scaleOf(g, ratio, training as Value, dy)), g.mask(mask, dy))];
 };
 
-/** The family. */
-export const dropout: OperatorTable = {
+register({
   Dropout: {
     infer: inferDropout,
     gradient: rule,
@@ -57,4 +55,4 @@ export const dropout: OperatorTable = {
         ? { ...call, op: 'Identity', inputs: call.inputs.slice(0, 1), attributes: {} }
         : call,
   },
-};
+});

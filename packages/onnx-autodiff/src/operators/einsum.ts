@@ -8,12 +8,10 @@
  * @see https://onnx.ai/onnx/operators/onnx__Einsum.html
  */
 
-import { fail } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import { text, type Value } from '../graph/value.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { broadcastShapes, input, misfit } from './infer.ts';
-import type { Backward, Call, Infer, OperatorTable, Rule } from './operator.ts';
+import { broadcastShapes, fail, input, misfit, register, text, type Value } from './kit.ts';
+import type { Backward, Call, Infer, Rule } from './operator.ts';
 
 /** An equation without `...`: every axis has a letter. */
 interface Equation {
@@ -195,10 +193,9 @@ const einsumRule: Rule = (backward) => {
   return inputs.map((_, i) => (needs(i) ? byOperand(backward, equation, i) : undefined));
 };
 
-/** The family. */
-export const einsum: OperatorTable = {
+register({
   Einsum: {
     infer: inferEinsum,
     gradient: einsumRule,
   },
-};
+});

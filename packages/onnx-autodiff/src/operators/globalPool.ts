@@ -11,8 +11,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { int, type Value } from '../graph/value.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
-import { shapeOfSizes, sizeAlong } from './sizes.ts';
-import { countUp } from './spread.ts';
+import { countUp, shapeOfSizes, sizeAlong } from './sizes.ts';
 
 const inferGlobal: Infer = (call) => {
   const { dtype, shape } = input(call, 0);

@@ -13,11 +13,22 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { int, type Node, type Value } from '../graph/value.ts';
-import { affine, checkVectors, inverseDeviation, meanSquare } from './batchNormalization.ts';
-import { input, misfit } from './infer.ts';
-import type { Backward, Infer, Operator, Rule } from './operator.ts';
-import { refuse, shapeOfSizes, sizeBetween } from './sizes.ts';
+import {
+  affine,
+  checkVectors,
+  input,
+  int,
+  inverseDeviation,
+  meanSquare,
+  misfit,
+  type Node,
+  refuse,
+  register,
+  shapeOfSizes,
+  sizeBetween,
+  type Value,
+} from './kit.ts';
+import type { Backward, Infer, Rule } from './operator.ts';
 
 const inferInstance: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
@@ -94,8 +105,8 @@ const rule: Rule = (backward) => {
   ];
 };
 
-/** InstanceNormalization. */
-export const instanceNormalization: Operator = { infer: inferInstance, gradient: rule };
-
-/** GroupNormalization: before operator set 21, a group's channels share scale and bias. */
-export const groupNormalization: Operator = { infer: inferGroup, gradient: rule };
+// before operator set 21, a group's channels share scale and bias
+register({
+  InstanceNormalization: { infer: inferInstance, gradient: rule },
+  GroupNormalization: { infer: inferGroup, gradient: rule },
+});

@@ -1,5 +1,5 @@
 /**
- * Operators that take elements by index: the gradient is added up where each came from.
+ * Operators that take elements by index, and the one that adds them up there: what losses and embeddings need.
  *
  * @see https://onnx.ai/onnx/operators/
  */
@@ -8,12 +8,12 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { int, type Value } from '../graph/value.ts';
 import type { Dim, Shape } from '../model/model.ts';
 import { movedInts } from './elements.ts';
-import { input, intsOf, misfit, normalAxis, numbersIn } from './infer.ts';
-import type { Infer, OperatorTable, Rule, TypeInfo } from './operator.ts';
-import { addRows, scatterBack } from './scatterAdd.ts';
-import { refuse, shapeOfSizes, sizeBetween } from './sizes.ts';
+import { input, misfit, normalAxis, numbersIn, sameAsInput } from './infer.ts';
+import type { Infer, OperatorTable, TypeInfo } from './operator.ts';
+import { onDemand } from './registry.ts';
 
-const inferGather: Infer = (call) => {
+/** Types of Gather. */
+export const inferGather: Infer = (call) => {
   const [x, indices] = [input(call, 0), input(call, 1)];
   const { dtype, shape: from } = x;
   if (!from) return [{ dtype, shape: undefined }];
@@ -45,116 +45,21 @@ const inferGatherElements: Infer = (call) => {
   return [{ dtype: x.dtype, shape: indices.shape }];
 };
 
-const inferGatherND: Infer = (call) => {
-  const [{ dtype, shape }, { shape: indices }] = [input(call, 0), input(call, 1)];
-  const width = indices?.at(-1);
-  if (!shape || !indices || typeof width !== 'number') return [{ dtype, shape: undefined }];
-  const batch = int(call, 'batch_dims', 0);
-  const taken = batch + width;
-  if (batch < 0 || taken > shape.length)
-    misfit(call, `an index must have at most ${shape.length} entries, not ${batch} + ${width}`);
-  return [{ dtype, shape: [...indices.slice(0, -1), ...shape.slice(taken)] }];
-};
-
-/** Where tuples of indices point to, counted in rows of what they leave: [batch, n]. */
-function rowsOf(g: GraphBuilder, x: Value, indices: Value, batch: number, width: number): Value {
-  const sizes = g.op('Shape', [x], { start: batch, end: batch + width });
-  const strides = Array.from({ length: width }, (_, i) => sizeBetween(g, x, batch + i + 1, batch + width));
-  const entries = g.op('Mod', [indices, sizes]);
-  const perBatch = g.reduceSum(g.mul(entries, shapeOfSizes(g, strides)), [-1]);
-  const batches = sizeBetween(g, x, 0, batch);
-  const rows = g.reshape(perBatch, shapeOfSizes(g, [batches, -1]));
-  if (batch === 0) return rows;
-  const count = g.squeeze(batches, [0]);
-  const first = g.op('Range', [g.scalar(0, 'int64'), count, g.scalar(1, 'int64')]);
-  return g.add(rows, g.unsqueeze(g.mul(first, sizeBetween(g, x, batch, batch + width)), [1]));
-}
-
-const gatherNDRule: Rule = ({ g, node, inputs, dy }) => {
-  const [x, indices] = inputs as [Value, Value];
-  const width = g.knownShape(indices).at(-1);
-  if (typeof width !== 'number')
-    return refuse(node, 'the size of an index must be known. Received: a computed one');
-  // throws where the shape is not known, and nothing has been checked
-  const [batch, rank] = [int(node, 'batch_dims', 0), g.rank(x)];
-  const rows = g.reshape(rowsOf(g, x, indices, batch, width), [-1]);
-  const [count, inner] = [sizeBetween(g, x, 0, batch + width), sizeBetween(g, x, batch + width, rank)];
-  return [g.reshapeLike(addRows(g, dy, rows, count, inner), x)];
-};
-
 /** Elements that were taken along an axis go back to their places, and are added up there. */
-const elementsBack = (g: GraphBuilder, dy: Value, x: Value, indices: Value, axis: number): Value =>
+export const elementsBack = (g: GraphBuilder, dy: Value, x: Value, indices: Value, axis: number): Value =>
   g.op('ScatterElements', [g.zerosLike(x), indices, dy], { axis, reduction: 'add' });
 
-const inferTopK: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
-  if (!shape) return [dtype, 'int64' as const].map((type): TypeInfo => ({ dtype: type, shape }));
-  const axis = normalAxis(call, int(call, 'axis', -1), shape.length);
-  const [k, size] = [intsOf(call, 1)?.[0] ?? call.fresh(), shape[axis]];
-  if (typeof k === 'number' && typeof size === 'number' && k > size)
-    misfit(call, `k must be at most ${size}, not ${k}`);
-  const kept = shape.map((dim, i) => (i === axis ? k : dim));
-  return [
-    { dtype, shape: kept },
-    { dtype: 'int64', shape: kept },
-  ];
-};
-
-const topKRule: Rule = ({ g, node, inputs: [x], gradients: [dy] }) => {
-  const indices = (node.outputs[1] ?? g.extend(node, 2)[1]) as Value;
-  return [dy && elementsBack(g, dy, x as Value, indices, int(node, 'axis', -1))];
-};
-
-const inferCompress: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
-  if (!call.attributes['axis']) return [{ dtype, shape: [call.fresh()] }];
-  if (!shape) return [{ dtype, shape }];
-  const axis = normalAxis(call, int(call, 'axis', 0), shape.length);
-  return [{ dtype, shape: shape.map((dim, i) => (i === axis ? call.fresh() : dim)) }];
-};
-
-const compressRule: Rule = ({ g, node, inputs, dy }) => {
-  const [x, condition] = inputs as [Value, Value];
-  const taken = g.reshape(g.op('NonZero', [condition]), [-1]);
-  if (node.attributes['axis']) return [scatterBack(g, dy, x, taken, g.axis(x, int(node, 'axis', 0)))];
-  return [g.reshapeLike(scatterBack(g, dy, g.reshape(x, [-1]), taken, 0), x)];
-};
-
-const inferOneHot: Infer = (call) => {
-  const { dtype } = input(call, 2);
-  const { shape } = input(call, 0);
-  if (!shape) return [{ dtype, shape: undefined }];
-  const axis = normalAxis(call, int(call, 'axis', -1), shape.length + 1);
-  const depth = intsOf(call, 1)?.[0] ?? call.fresh();
-  return [{ dtype, shape: [...shape.slice(0, axis), depth, ...shape.slice(axis)] }];
-};
-
-/** y = off + (on - off) [hot]: `on` gets the sum of dy where it is hot, `off` the rest. */
-const oneHotRule: Rule = ({ g, node, inputs, dy, needs }) => {
-  if (!needs(2)) return [];
-  const [indices, depth] = inputs as [Value, Value];
-  const zeroOne = g.constant([0, 1], [2], dy.dtype ?? 'float32');
-  const hot = g.node('OneHot', [indices, depth, zeroOne], node.attributes)[0] as Value;
-  const sums = [g.sub(1, hot), hot].map((mask) => g.reduceSum(g.mul(dy, mask)));
-  return [
-    undefined,
-    undefined,
-    g.concat(
-      sums.map((sum) => g.unsqueeze(sum, [0])),
-      0,
-    ),
-  ];
+/** Types of ScatterElements. */
+export const inferScatterElements: Infer = (call) => {
+  const [x, indices, updates] = [input(call, 0), input(call, 1), input(call, 2)];
+  const ranks = [x, indices, updates].flatMap(({ shape }) => (shape ? [shape.length] : []));
+  if (ranks.some((rank) => rank !== ranks[0])) misfit(call, 'all inputs must have equally many axes');
+  return [sameAsInput(call)[0] as TypeInfo];
 };
 
 /** The family. */
 export const indexing: OperatorTable = {
-  Gather: {
-    infer: inferGather,
-    gradient: ({ g, node, inputs, dy }) => {
-      const [x, indices] = inputs as [Value, Value];
-      return [scatterBack(g, dy, x, indices, g.axis(x, int(node, 'axis', 0)))];
-    },
-  },
+  Gather: { infer: inferGather, gradient: onDemand },
   GatherElements: {
     infer: inferGatherElements,
     gradient: ({ g, node, inputs, dy }) => {
@@ -162,8 +67,5 @@ export const indexing: OperatorTable = {
       return [elementsBack(g, dy, x, indices, int(node, 'axis', 0))];
     },
   },
-  GatherND: { infer: inferGatherND, gradient: gatherNDRule },
-  TopK: { infer: inferTopK, gradient: topKRule },
-  Compress: { infer: inferCompress, gradient: compressRule },
-  OneHot: { infer: inferOneHot, gradient: oneHotRule },
+  ScatterElements: { infer: inferScatterElements, gradient: onDemand },
 };

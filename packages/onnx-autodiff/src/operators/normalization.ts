@@ -12,13 +12,21 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { int, ints, type Node, type Value } from '../graph/value.ts';
 import type { DataType } from '../model/model.ts';
-import { batchNormalization, inverseDeviation, meanSquare } from './batchNormalization.ts';
-import { checkFit } from './fit.ts';
-import { groupNormalization, instanceNormalization } from './groupNormalization.ts';
-import { input, normalAxis, sameAsInput } from './infer.ts';
-import type { Backward, Infer, OperatorTable, Rule, TypeInfo } from './operator.ts';
+import {
+  checkFit,
+  input,
+  int,
+  ints,
+  inverseDeviation,
+  meanSquare,
+  type Node,
+  normalAxis,
+  register,
+  sameAsInput,
+  type Value,
+} from './kit.ts';
+import type { Backward, Infer, Rule, TypeInfo } from './operator.ts';
 
 const inferAlongAxis: Infer = (call) => {
   const { shape } = input(call, 0);
@@ -158,13 +166,9 @@ const meanVarianceRule: Rule = ({ g, node, dy, inputs: [x], outputs: [y] }) => {
   return [g.div(g.sub(g.sub(dy, mean(dy)), turn), deviation)];
 };
 
-/** The family. */
-export const normalization: OperatorTable = {
-  BatchNormalization: batchNormalization,
-  InstanceNormalization: instanceNormalization,
-  GroupNormalization: groupNormalization,
+register({
   LayerNormalization: { infer: inferLayer, gradient: layerRule },
   RMSNormalization: { infer: inferRms, gradient: rmsRule },
   LpNormalization: { infer: inferAlongAxis, gradient: lpRule },
   MeanVarianceNormalization: { infer: inferMeanVariance, gradient: meanVarianceRule },
-};
+});

@@ -18,8 +18,8 @@ import { freshShape, input, misfit } from './infer.ts';
 import { type Margin, marginsOf } from './margins.ts';
 import { maxPoolGradient } from './maxPool.ts';
 import type { Backward, Call, Infer, OperatorTable, Rule } from './operator.ts';
-import { sizeAlong } from './sizes.ts';
-import { along, countUp, type PoolWindow, spreadMeans } from './spread.ts';
+import { countUp, sizeAlong } from './sizes.ts';
+import { along, type PoolWindow, spreadMeans } from './spread.ts';
 import { type Sliding, windowsOf } from './windows.ts';
 
 /** Windows of a pooling over an image. */

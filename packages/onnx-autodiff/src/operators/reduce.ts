@@ -1,5 +1,5 @@
 /**
- * Reductions over axes, and the running sum.
+ * Reductions over axes.
  *
  * With `y` kept at size 1 along the reduced axes, `dx = dy * dy/dx` broadcast back to the shape of `x`.
  *
@@ -10,10 +10,9 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { type HasAttributes, int, ints, type Value } from '../graph/value.ts';
 import { product } from '../model/dims.ts';
 import type { Dim } from '../model/model.ts';
-import { freshShape, input, normalAxis, numbersIn } from './infer.ts';
-import type { Backward, Call, Infer, Operator, OperatorTable, Rule } from './operator.ts';
-import { exclusiveProducts } from './reduceProd.ts';
-import { refuse } from './sizes.ts';
+import { freshShape, input, normalAxis } from './infer.ts';
+import type { Backward, Call, Infer, Operator, OperatorTable } from './operator.ts';
+import { onDemand } from './registry.ts';
 
 /** A call, or the node that it became. */
 type Reduction = HasAttributes & Pick<Call, 'inputs'>;
@@ -21,14 +20,15 @@ type Reduction = HasAttributes & Pick<Call, 'inputs'>;
 const isNoop = (node: HasAttributes): boolean => int(node, 'noop_with_empty_axes', 0) === 1;
 
 /** Reduced axes as given; undefined if only the running graph knows them. */
-function axesOf(reduction: Reduction, rank: number): readonly number[] | undefined {
+export function axesOf(reduction: Reduction, rank: number): readonly number[] | undefined {
   const given = reduction.inputs[1];
   const axes = given ? given.ints : [];
   if (axes?.length === 0) return isNoop(reduction) ? [] : Array.from({ length: rank }, (_, i) => i);
   return axes?.every((axis) => typeof axis === 'number') ? (axes as readonly number[]) : undefined;
 }
 
-const inferReduce: Infer = (call) => {
+/** Types of a reduction. */
+export const inferReduce: Infer = (call) => {
   const { dtype, shape, ints: values } = input(call, 0);
   if (!shape) return [{ dtype, shape: undefined }];
   const keep = int(call, 'keepdims', 1) === 1;
@@ -49,7 +49,7 @@ function fold(op: string, values: readonly Dim[]): readonly Dim[] | undefined {
 }
 
 /** A reduced value with its axes back, at size 1, so that it broadcasts against the input. */
-function restore({ g, node, inputs: [, axes] }: Backward, reduced: Value): Value {
+export function restore({ g, node, inputs: [, axes] }: Backward, reduced: Value): Value {
   if (int(node, 'keepdims', 1) === 1) return reduced;
   // over all axes it is a scalar, which broadcasts as it is
   return !axes || axes.ints?.length === 0 ? reduced : g.op('Unsqueeze', [reduced, axes]);
@@ -67,7 +67,7 @@ function countOf({ g, node, inputs, outputs: [y] }: Backward): Value {
 }
 
 /** Moves the attribute `axes` of older operator sets to an input. */
-const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
+export const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
   const axes = ints(call, 'axes');
   if (!axes) return call;
   const { axes: _, ...attributes } = call.attributes;
@@ -86,7 +86,7 @@ interface Reduced {
 }
 
 /** An operator from its gradient, which may still have to be broadcast to the input. */
-const reduction = (dx: (reduced: Reduced) => Value): Operator => ({
+export const reduction = (dx: (reduced: Reduced) => Value): Operator => ({
   infer: inferReduce,
   gradient: (backward) => {
     const { g, inputs, outputs } = backward;
@@ -103,29 +103,6 @@ const extremum = reduction(({ g, x, y, dy, backward }) => {
   return g.mul(reached, g.div(dy, sumLike(backward, reached)));
 });
 
-const productRule: Rule = (backward) => {
-  const { g, node, inputs } = backward;
-  const x = inputs[0] as Value;
-  const axes = axesOf(node, g.rank(x));
-  if (!axes) refuse(node, 'axes must be constant to differentiate');
-  return [g.expandLike(g.mul(restore(backward, backward.dy), exclusiveProducts(g, x, axes)), x)];
-};
-
-const inferCumSum: Infer = (call) => {
-  const { dtype, shape } = input(call, 0);
-  const axis = numbersIn(call, 1)?.[0];
-  if (shape && axis !== undefined) normalAxis(call, axis, shape.length);
-  return [{ dtype, shape }];
-};
-
-/** What comes after x is what x goes into: the same sum, the other way round. */
-const cumSumRule: Rule = ({ g, node, inputs: [, axis], dy }) => [
-  g.op('CumSum', [dy, axis], {
-    exclusive: int(node, 'exclusive', 0),
-    reverse: 1 - int(node, 'reverse', 0),
-  }),
-];
-
 /** The family. */
 export const reduce: OperatorTable = {
   ReduceSum: reduction(({ dy }) => dy),
@@ -133,16 +110,6 @@ export const reduce: OperatorTable = {
   ReduceMean: reduction(({ g, dy, backward }) => g.div(dy, countOf(backward))),
   ReduceMax: extremum,
   ReduceMin: extremum,
-  ReduceProd: {
-    infer: inferReduce,
-    gradient: productRule,
-    upgrade: upgradeAxes,
-  },
-  ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x))),
-  // x dy / y; at 0 there is nothing to divide by
-  ReduceL2: reduction(({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y())))),
-  ReduceLogSum: reduction(({ g, y, dy }) => g.div(dy, g.exp(y()))),
-  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(dy, g.exp(g.sub(x, y())))),
+  ReduceProd: { infer: inferReduce, gradient: onDemand, upgrade: upgradeAxes },
   ReduceSumSquare: reduction(({ g, x, dy }) => g.mul(x, g.mul(dy, 2))),
-  CumSum: { infer: inferCumSum, gradient: cumSumRule },
 };

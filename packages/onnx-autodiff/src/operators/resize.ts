@@ -11,14 +11,28 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { ints, type Node, text, type Value } from '../graph/value.ts';
-import { mulDims } from '../model/dims.ts';
 import type { Attributes, Dim, Shape } from '../model/model.ts';
-import { numbersOf } from '../model/tensors.ts';
-import { freshShape, input, intsOf, misfit, normalAxis } from './infer.ts';
-import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
-import { asCall, refuse, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
-import { countUp } from './spread.ts';
+import {
+  asCall,
+  countUp,
+  freshShape,
+  input,
+  ints,
+  intsOf,
+  misfit,
+  mulDims,
+  type Node,
+  normalAxis,
+  numbersOf,
+  refuse,
+  register,
+  type Size,
+  shapeOfSizes,
+  sizeAlong,
+  text,
+  type Value,
+} from './kit.ts';
+import type { Call, Infer, Rule } from './operator.ts';
 
 /** How one axis is resized: by a factor or to a size, neither of which may be known. */
 interface Axis {
@@ -179,10 +193,9 @@ const resizeRule: Rule = ({ g, node, inputs: [image], outputs: [y], dy }) => {
   return [g.reshapeLike(dx, x)];
 };
 
-/** The family. */
-export const resize: OperatorTable = {
+register({
   Resize: {
     infer: inferResize,
     gradient: resizeRule,
   },
-};
+});

@@ -19,7 +19,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import type { Shape } from '../model/model.ts';
 import { numbersOf } from '../model/tensors.ts';
-import { embed, type Size, shapeOfSizes, sizeAlong, sizeBetween } from './sizes.ts';
+import { countUp, embed, type Size, shapeOfSizes, sizeAlong, sizeBetween } from './sizes.ts';
 
 /** Tables of more rows are not worth a matrix product. */
 const mostRowsOfProduct = 128;
@@ -28,14 +28,10 @@ const usualSize = 16;
 /** Indices that are constants are looked at up to this many. */
 const mostConstants = 2 ** 16;
 
-/** `[0, 1, ..., count - 1]`. */
-const counting = (g: GraphBuilder, count: Value): Value =>
-  g.op('Range', [g.scalar(0, 'int64'), g.squeeze(count, [0]), g.scalar(1, 'int64')]);
-
 /** Sums of `rows` [n, inner] by `index` [n], each in [0, count): a flat vector of count x inner. */
 export function addRows(g: GraphBuilder, rows: Value, index: Value, count: Value, inner: Value): Value {
   const starts = g.unsqueeze(g.mul(index, inner), [1]);
-  const places = inner.ints?.[0] === 1 ? starts : g.add(starts, counting(g, inner));
+  const places = inner.ints?.[0] === 1 ? starts : g.add(starts, countUp(g, inner));
   const zeros = g.expand(g.scalar(0, rows.dtype), g.mul(count, inner));
   return g.op('ScatterElements', [zeros, g.reshape(places, [-1]), g.reshape(rows, [-1])], {
     reduction: 'add',
@@ -123,7 +119,7 @@ function asRows(g: GraphBuilder, dy: Value, x: Value, axis: number, index: Value
   // an index may be counted from the end
   const entry = g.op('Mod', [index, size]);
   const isOne = outer.ints?.[0] === 1;
-  const firsts = isOne ? undefined : g.unsqueeze(g.mul(counting(g, outer), size), [1]);
+  const firsts = isOne ? undefined : g.unsqueeze(g.mul(countUp(g, outer), size), [1]);
   const rows = firsts ? g.reshape(g.add(firsts, entry), [-1]) : entry;
   return g.reshapeLike(addRows(g, dy, rows, g.mul(outer, size), inner), x);
 }

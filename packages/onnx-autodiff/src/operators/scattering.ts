@@ -8,17 +8,18 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { int, text, type Value } from '../graph/value.ts';
-import { input, misfit, sameAsInput } from './infer.ts';
-import type { Backward, Infer, OperatorTable, Rule, TypeInfo } from './operator.ts';
-import { refuse } from './sizes.ts';
-
-const inferScatterElements: Infer = (call) => {
-  const [x, indices, updates] = [input(call, 0), input(call, 1), input(call, 2)];
-  const ranks = [x, indices, updates].flatMap(({ shape }) => (shape ? [shape.length] : []));
-  if (ranks.some((rank) => rank !== ranks[0])) misfit(call, 'all inputs must have equally many axes');
-  return [sameAsInput(call)[0] as TypeInfo];
-};
+import {
+  inferScatterElements,
+  input,
+  int,
+  misfit,
+  refuse,
+  register,
+  sameAsInput,
+  text,
+  type Value,
+} from './kit.ts';
+import type { Backward, Infer, Rule, TypeInfo } from './operator.ts';
 
 const inferScatterND: Infer = (call) => {
   const [x, indices, updates] = [input(call, 0), input(call, 1), input(call, 2)];
@@ -90,8 +91,7 @@ const scatterRule =
     return [needs(0) ? kept() : undefined, undefined, needs(2) ? at.read(dy) : undefined];
   };
 
-/** The family. */
-export const scattering: OperatorTable = {
+register({
   ScatterElements: {
     infer: inferScatterElements,
     gradient: scatterRule(elementPlaces, ['none', 'add', 'min', 'max', 'mul']),
@@ -100,4 +100,4 @@ export const scattering: OperatorTable = {
     infer: inferScatterND,
     gradient: scatterRule(tuplePlaces, ['none', 'add']),
   },
-};
+});

@@ -24,6 +24,12 @@ export function sizeBetween(g: GraphBuilder, x: Value, start: number, end: numbe
   return g.op('ReduceProd', [g.op('Shape', [x], { start, end })], { keepdims: 1 });
 }
 
+/** 0, 1, 2, ... as many as a size says. */
+export function countUp(g: GraphBuilder, size: Value): Value {
+  const [zero, one] = [g.scalar(0, 'int64'), g.scalar(1, 'int64')];
+  return g.op('Range', [zero, g.squeeze(size, [0]), one]);
+}
+
 /** A shape from sizes. */
 export function shapeOfSizes(g: GraphBuilder, sizes: readonly Size[]): Value {
   return sizes.length === 0

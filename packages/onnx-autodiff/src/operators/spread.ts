@@ -12,17 +12,11 @@ import { imageGradient } from './convImage.ts';
 import { extent, minus, plus, times } from './extents.ts';
 import type { Margin } from './margins.ts';
 import { repeated } from './repeat.ts';
-import { embed, type Place, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
+import { countUp, embed, type Place, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
 import { padList, type Window } from './windows.ts';
 
 /** Windows of a pooling: their taps are attributes. */
 export type PoolWindow = Window & { readonly kernel: number };
-
-/** 0, 1, 2, ... as many as a size says. */
-export function countUp(g: GraphBuilder, size: Value): Value {
-  const [zero, one] = [g.scalar(0, 'int64'), g.scalar(1, 'int64')];
-  return g.op('Range', [zero, g.squeeze(size, [0]), one]);
-}
 
 /** A vector that broadcasts along one of `rank` axes. */
 export const along = (g: GraphBuilder, vector: Value, axis: number, rank: number): Value =>

@@ -11,7 +11,7 @@ import { sameAsInput } from './infer.ts';
 import type { Infer, Operator, OperatorTable, TypeInfo } from './operator.ts';
 
 /** An operator from its derivative times dy. */
-const from = (dx: (g: GraphBuilder, dy: Value, x: Value, y: Value) => Value): Operator => ({
+export const timesSlope = (dx: (g: GraphBuilder, dy: Value, x: Value, y: Value) => Value): Operator => ({
   infer: sameAsInput,
   gradient: ({ g, dy, inputs: [x], outputs: [y] }) => [dx(g, dy, x as Value, y as Value)],
 });
@@ -23,31 +23,23 @@ const negated: Infer = (call) => [
   { ...(sameAsInput(call)[0] as TypeInfo), ints: call.inputs[0]?.ints?.map((value) => mulDims(value, -1)) },
 ];
 
-const bool: Infer = (call) => [{ ...(sameAsInput(call)[0] as TypeInfo), dtype: 'bool' }];
+/** True or false, element by element. */
+export const bool: Infer = (call) => [{ ...(sameAsInput(call)[0] as TypeInfo), dtype: 'bool' }];
 
-/** `1 - x^2` and its relatives. */
-const square = (g: GraphBuilder, x: Value): Value => g.mul(x, x);
+/** `x^2`. */
+export const square = (g: GraphBuilder, x: Value): Value => g.mul(x, x);
 
 /** The family. */
 export const unary: OperatorTable = {
   Neg: { infer: negated, gradient: ({ g, dy }) => [g.neg(dy)] },
-  Abs: from((g, dy, x) => g.mul(dy, g.sign(x))),
-  Exp: from((g, dy, _x, y) => g.mul(dy, y)),
-  Log: from((g, dy, x) => g.div(dy, x)),
-  Sqrt: from((g, dy, _x, y) => g.div(dy, g.mul(y, 2))),
-  Reciprocal: from((g, dy, _x, y) => g.neg(g.mul(dy, square(g, y)))),
-  Sin: from((g, dy, x) => g.mul(dy, g.cos(x))),
-  Cos: from((g, dy, x) => g.neg(g.mul(dy, g.sin(x)))),
-  Tan: from((g, dy, _x, y) => g.mul(dy, g.add(square(g, y), 1))),
-  Asin: from((g, dy, x) => g.div(dy, g.sqrt(g.sub(1, square(g, x))))),
-  Acos: from((g, dy, x) => g.neg(g.div(dy, g.sqrt(g.sub(1, square(g, x)))))),
-  Atan: from((g, dy, x) => g.div(dy, g.add(square(g, x), 1))),
-  Sinh: from((g, dy, x) => g.mul(dy, g.op('Cosh', [x]))),
-  Cosh: from((g, dy, x) => g.mul(dy, g.op('Sinh', [x]))),
-  Asinh: from((g, dy, x) => g.div(dy, g.sqrt(g.add(square(g, x), 1)))),
-  Acosh: from((g, dy, x) => g.div(dy, g.sqrt(g.sub(square(g, x), 1)))),
-  Atanh: from((g, dy, x) => g.div(dy, g.sub(1, square(g, x)))),
-  Erf: from((g, dy, x) => g.mul(dy, g.mul(g.exp(g.neg(square(g, x))), 2 / Math.sqrt(Math.PI)))),
+  Abs: timesSlope((g, dy, x) => g.mul(dy, g.sign(x))),
+  Exp: timesSlope((g, dy, _x, y) => g.mul(dy, y)),
+  Log: timesSlope((g, dy, x) => g.div(dy, x)),
+  Sqrt: timesSlope((g, dy, _x, y) => g.div(dy, g.mul(y, 2))),
+  Reciprocal: timesSlope((g, dy, _x, y) => g.neg(g.mul(dy, square(g, y)))),
+  Sin: timesSlope((g, dy, x) => g.mul(dy, g.cos(x))),
+  Cos: timesSlope((g, dy, x) => g.neg(g.mul(dy, g.sin(x)))),
+  Erf: timesSlope((g, dy, x) => g.mul(dy, g.mul(g.exp(g.neg(square(g, x))), 2 / Math.sqrt(Math.PI)))),
   Identity: {
     infer: (call) => [{ ...(sameAsInput(call)[0] as TypeInfo), ints: call.inputs[0]?.ints }],
     gradient: ({ dy }) => [dy],
@@ -67,6 +59,4 @@ export const unary: OperatorTable = {
     ],
     gradient: 'zero',
   },
-  IsNaN: { infer: bool, gradient: 'zero' },
-  IsInf: { infer: bool, gradient: 'zero' },
 };

@@ -15,7 +15,7 @@ import {
   type StateDict,
   setLearningRate,
 } from '@vradam/core';
-import { sizeOf } from '@vradam/onnx-autodiff';
+import { sizeOf } from '@vradam/onnx-autodiff/lazy';
 import { fail } from '../errors.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
 import { createHostOps } from '../hostOps.ts';

@@ -13,7 +13,7 @@ import {
 import { arenaSize } from '@vradam/wasm';
 import { type Executable, openExecutable } from '../executable.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
-import { gradientsOf, planGraph } from '../graphs.ts';
+import { planTraining } from '../graphs.ts';
 import { createHostOps, type HostOps } from '../hostOps.ts';
 import { type OrtTensor, toOrt } from '../runtime.ts';
 import {
@@ -78,8 +78,7 @@ export class HostUpdate implements Update {
 
   async #open(): Promise<{ executable: Executable; names: readonly string[] }> {
     const begin = performance.now();
-    const graph = planGraph(this.#context.plan, 'train');
-    const gradients = gradientsOf(graph);
+    const { graph, gradients } = await planTraining(this.#context.plan);
     this.cost.buildMs = performance.now() - begin;
     const weights = new Set([...this.tensors.keys()]);
     const outputs = gradientOutputs(graph, gradients);

@@ -1,9 +1,9 @@
 /** Graphs that end in the core's step: with a forward and backward pass in front, or on gradients that come in. */
 
 import type { OptimizerState } from '@vradam/core';
-import { GraphBuilder, type Value } from '@vradam/onnx-autodiff';
+import { GraphBuilder, type Value } from '@vradam/onnx-autodiff/lazy';
 import { type Executable, openExecutable } from '../executable.ts';
-import { gradientsOf, type PlannedGraph, planGraph } from '../graphs.ts';
+import { type PlannedGraph, planTraining } from '../graphs.ts';
 import {
   type NextStep,
   type Placeholder,
@@ -91,9 +91,9 @@ async function open(
 }
 
 /** Forward, backward, and a step. */
-export function openTraining(parts: StepParts): Promise<SteppingGraph> {
-  const graph = planGraph(parts.context.plan, 'train');
-  return open(parts, graph, gradientsOf(graph), graph.lossValue);
+export async function openTraining(parts: StepParts): Promise<SteppingGraph> {
+  const { graph, gradients } = await planTraining(parts.context.plan);
+  return open(parts, graph, gradients, graph.lossValue);
 }
 
 /** The step alone, on gradients of the parameters named. */

@@ -1,7 +1,7 @@
 /** What moves the parameters: the host, or the graph itself. */
 
 import type { OptimizerSpec, StateDict } from '@vradam/core';
-import type { Model, Value } from '@vradam/onnx-autodiff';
+import type { Model, Value } from '@vradam/onnx-autodiff/lazy';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
 import type { GraphPlan, PlannedGraph } from '../graphs.ts';
 import type { HostTensor } from '../results.ts';

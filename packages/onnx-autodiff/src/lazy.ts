@@ -1,0 +1,4 @@
+/** The entry of whoever can wait: operators that few models have are loaded when a model names one. */
+
+export { loadOperators, withOperators } from './operators/onDemand.ts';
+export * from './words.ts';

@@ -1,0 +1,8 @@
+/** Operators on images: convolution and pooling. */
+
+import { conv } from './conv.ts';
+import { convTranspose } from './convTranspose.ts';
+import { register } from './kit.ts';
+import { pool } from './pool.ts';
+
+register({ ...conv, ...convTranspose, ...pool });

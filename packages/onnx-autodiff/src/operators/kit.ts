@@ -1,0 +1,17 @@
+/**
+ * What families that are loaded on demand are made of: the words of the package, and the helpers of rules. They take all
+ * of it from here, so that bundlers see one set of modules that every family needs, and keep it in one piece.
+ */
+
+export { fail } from '../errors.ts';
+export * from '../model/dims.ts';
+export * from '../words.ts';
+export * from './activations.ts';
+export * from './batchNormalization.ts';
+export * from './fit.ts';
+export * from './indexing.ts';
+export * from './infer.ts';
+export * from './reduce.ts';
+export { register } from './registry.ts';
+export * from './sizes.ts';
+export * from './unary.ts';
