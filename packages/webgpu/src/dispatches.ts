@@ -57,16 +57,21 @@ export interface Parts {
 export const workgroupsOf = ({ bytes }: Segment, { size, items }: Shape): number =>
   Math.ceil(((bytes / blockBytes) * blockVectors) / (size * items));
 
-/** Makes pipelines, each text once. */
+/** Pipelines by their text: optimizers of one device share them. */
+const compiled = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+/** Makes pipelines, each text once, and binds buffers to them. */
 class Pipelines {
   readonly #device: GPUDevice;
-  readonly #byCode = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #byCode: Map<string, Promise<GPUComputePipeline>>;
 
   constructor(device: GPUDevice) {
     this.#device = device;
+    this.#byCode = compiled.get(device) ?? new Map();
+    compiled.set(device, this.#byCode);
   }
 
-  async #compile(code: string): Promise<GPUComputePipeline> {
+  #compile(code: string): Promise<GPUComputePipeline> {
     return inScopes(this.#device, 'a kernel', () =>
       this.#device.createComputePipelineAsync({
         layout: 'auto',

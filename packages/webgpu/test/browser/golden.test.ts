@@ -1,5 +1,7 @@
 /** In Chromium: a golden trajectory of every algorithm, by the kernels that users run. */
 
+/// <reference types="vite/types/importMeta.d.ts" />
+
 import { parseTrajectory } from '@vradam/conformance';
 import { expect, test } from 'vitest';
 import { replayOn } from '../trajectory.ts';
