@@ -30,7 +30,7 @@ export interface Recordable {
   readonly segments: readonly Segment[];
   readonly dispatches: Dispatches;
   readonly shared: Readonly<Record<'control' | 'uploads', GPUBuffer>>;
-  /** Sets of flags that `uploads` holds: as many calls with changing flags may be recorded before they are submitted. */
+  /** Sets of flags that `uploads` holds: as many calls may be recorded before they are submitted. */
   readonly uploadSlots: number;
 }
 
@@ -45,13 +45,11 @@ function dispatch(pass: GPUComputePassEncoder, one: Dispatch | undefined): void 
 export class Recorder {
   readonly #parts: Recordable;
   readonly #flags: Uint32Array<ArrayBuffer>;
-  readonly #uploaded: Uint32Array<ArrayBuffer>;
   #slot = 0;
 
   constructor(parts: Recordable) {
     this.#parts = parts;
     this.#flags = new Uint32Array(parts.tensors.length);
-    this.#uploaded = new Uint32Array(parts.tensors.length);
   }
 
   /** Records copies in, passes, and copies out. */
@@ -98,20 +96,15 @@ export class Recorder {
   }
 
   /**
-   * Brings flags to the device where they changed. They go by way of a slot of their own, as several calls may be
-   * recorded before the first is submitted.
+   * Brings flags to the device, in every call: an earlier one may have come to nothing. They go by way of a slot of
+   * their own, as several calls may be recorded before the first is submitted.
    */
   #uploadFlags(encoder: GPUCommandEncoder, { found, isStep, moves, gathered }: Call): void {
     const { device, layout, shared, around, uploadSlots } = this.#parts;
-    let changed = false;
     for (let t = 0; t < found.length; t++) {
       const gathers = around.batches > 1 && found[t] != null ? flag.gathers : 0;
-      const bits = (isStep && moves[t] ? flag.steps : 0) | gathers | (gathered[t] ? flag.adds : 0);
-      changed ||= bits !== this.#uploaded[t];
-      this.#flags[t] = bits;
+      this.#flags[t] = (isStep && moves[t] ? flag.steps : 0) | gathers | (gathered[t] ? flag.adds : 0);
     }
-    if (!changed) return;
-    this.#uploaded.set(this.#flags);
     const bytes = this.#flags.byteLength;
     this.#slot = (this.#slot + 1) % uploadSlots;
     device.queue.writeBuffer(shared.uploads, this.#slot * bytes, this.#flags);
@@ -143,10 +136,5 @@ export class Recorder {
     for (const [s, { measure }] of dispatches.segments.entries()) dispatch(pass, choose(measure, s));
     dispatch(pass, dispatches.settle);
     for (const [s, { move }] of dispatches.segments.entries()) dispatch(pass, choose(move, s));
-  }
-
-  /** Forgets what the device's flags are, as when a command buffer came to nothing. */
-  forget(): void {
-    this.#uploaded.fill(0xffffffff);
   }
 }

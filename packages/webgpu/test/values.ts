@@ -28,3 +28,13 @@ export function noise(length: number, seed: number, scale = 1): Float32Array<Arr
     return ((x >>> 0) / 2 ** 31 - 1) * scale;
   });
 }
+
+const usage = 0x80 | 0x4 | 0x8; // STORAGE, COPY_SRC, COPY_DST
+
+/** A buffer that holds numbers, and nothing more. */
+export function bufferOf(device: GPUDevice, data: ArrayLike<number>, flags: number = usage): GPUBuffer {
+  const buffer = device.createBuffer({ size: 4 * data.length, usage: flags, mappedAtCreation: true });
+  new Float32Array(buffer.getMappedRange()).set(data);
+  buffer.unmap();
+  return buffer;
+}
