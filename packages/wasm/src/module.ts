@@ -64,36 +64,17 @@ export interface KernelExports {
 const decode = (hex: string): Uint8Array =>
   Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 
-/** A number in WebAssembly's own notation: seven bits a byte, the lowest first. */
-function leb(value: number): number[] {
-  const rest = value >>> 7;
-  return rest === 0 ? [value] : [(value & 127) | 128, ...leb(rest)];
-}
-
-/** The import of a memory as the compiler writes it: kind 2 (memory), no maximum, one page. */
-const plainImport = [2, 0, 1];
-const importSection = 2;
+/** The import of a memory as the compiler writes it: section 2, of 15 bytes: one import, env.memory, without a maximum. */
+const plainImport = '020f0103656e76066d656d6f7279020001';
 
 /**
- * The module for a shared memory, whose import must say so and name a maximum: this is a few bytes in the import
- * section, which is the second one. Its length and that of the first fit one byte each.
+ * The module for a shared memory, whose import must say so and name a maximum, which makes it three bytes longer: numbers
+ * have seven bits a byte, the lowest first.
  */
-function shared(bytes: Uint8Array, maximum: number): Uint8Array {
-  const section = 8 + 2 + (bytes[9] as number);
-  const length = bytes[section + 1] as number;
-  const limits = section + 2 + length - plainImport.length;
-  const isKnown =
-    bytes[section] === importSection && plainImport.every((byte, i) => bytes[limits + i] === byte);
-  if (!isKnown) fail('ERR_UNSUPPORTED', 'the kernels cannot be used on a shared memory.');
-  const sharedImport = [2, 3, 1, ...leb(maximum)];
-  const added = sharedImport.length - plainImport.length;
-  return Uint8Array.from([
-    ...bytes.subarray(0, section + 1),
-    length + added,
-    ...bytes.subarray(section + 2, limits),
-    ...sharedImport,
-    ...bytes.subarray(limits + plainImport.length),
-  ]);
+function shared(hex: string, maximum: number): string {
+  const pages = [(maximum & 127) | 128, ((maximum >> 7) & 127) | 128, maximum >> 14];
+  const digits = pages.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(plainImport, `02120103656e76066d656d6f7279020301${digits}`);
 }
 
 let isSupported: boolean | undefined;
@@ -117,11 +98,11 @@ export function hasSimd(): boolean {
  */
 export function instantiate<E>(hex: string, memory: Memory, maximumPages = 65_536): E {
   const { WebAssembly: wasm, SharedArrayBuffer: SharedBuffer } = platform;
-  const bytes = decode(hex);
-  if (!wasm?.validate(bytes)) fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
+  if (!wasm?.validate(decode(hex)))
+    fail('ERR_UNSUPPORTED', 'WebAssembly with SIMD is needed. Use the core alone.');
   const isShared = SharedBuffer !== undefined && memory.buffer instanceof SharedBuffer;
   try {
-    const module = new wasm.Module(isShared ? shared(bytes, maximumPages) : bytes);
+    const module = new wasm.Module(decode(isShared ? shared(hex, maximumPages) : hex));
     return new wasm.Instance(module, { env: { memory } }).exports as E;
   } catch (cause) {
     fail('ERR_UNSUPPORTED', 'the kernels do not fit this memory. Is its maximum another one?', cause);
