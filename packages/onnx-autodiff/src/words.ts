@@ -57,5 +57,5 @@ export type {
   ValueSpec,
 } from './model/model.ts';
 export { emptyData, isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
-export { batchNormalize, nonChannelAxes, plainBatchNormalize } from './operators/batchNormalization.ts';
 export type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operators/operator.ts';
+export { nonChannelAxes } from './operators/statistics.ts';

@@ -8,7 +8,7 @@ import {
   type SafeTensor,
   VRAdamError,
 } from '@vradam/core';
-import { fail, show } from './errors.ts';
+import { fail, show } from './kit.ts';
 import type { Learnt } from './update/update.ts';
 
 /** Version of the layout below. */

@@ -3,9 +3,8 @@
 import { evaluateDim, sizeOf } from '@vradam/onnx-autodiff/lazy';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
-import { fail } from './errors.ts';
 import type { Sizes } from './feeds.ts';
-import type { Mask } from './graphs.ts';
+import { fail, type Mask } from './kit.ts';
 
 /** Spreads a seed and a step over 32 bits, so that neighbours have nothing in common (the finalizer of MurmurHash3). */
 function mix(seed: number, step: number): number {

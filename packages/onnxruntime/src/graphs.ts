@@ -8,7 +8,6 @@
 
 import {
   backward,
-  batchNormalize,
   buildModel,
   type Dim,
   float,
@@ -24,12 +23,14 @@ import {
   nonChannelAxes,
   numbersOf,
   type OperatorTable,
-  plainBatchNormalize,
   type Tensor,
   type Value,
   withOperators,
 } from '@vradam/onnx-autodiff/lazy';
 import { fail } from './errors.ts';
+
+/** What is loaded for BatchNormalization. */
+type Normalization = typeof import('@vradam/onnx-autodiff/batchNormalization');
 
 /** How BatchNormalization behaves in training. */
 export type BatchNormMode = 'as-exported' | 'train' | 'frozen';
@@ -46,6 +47,8 @@ export interface GraphPlan {
   readonly batchNorm: BatchNormMode;
   /** Operators of the user's own. */
   readonly operators: OperatorTable;
+  /** How BatchNormalization is written; loaded where the model has any. */
+  readonly normalization?: Normalization | undefined;
   /** Writes normalization in training out in plain operators: onnxruntime's WebGPU has no other. Default false. */
   readonly plainBatchNorm?: boolean;
 }
@@ -96,10 +99,12 @@ function batchNormInTraining(
   node: NodeSpec,
   inputs: readonly (Value | undefined)[],
   moved: Map<string, Value>,
-  normalize: typeof batchNormalize,
+  { normalization, plainBatchNorm }: GraphPlan,
 ): readonly Value[] {
   const [x, scale, offset, mean, variance] = inputs as [Value, Value, Value, Value, Value];
   const { epsilon, momentum } = keepAttributes(node);
+  const { batchNormalize, plainBatchNormalize } = normalization as Normalization;
+  const normalize = plainBatchNorm ? plainBatchNormalize : batchNormalize;
   const [y, batchMean, batchVariance] = normalize(g, x, scale, offset, epsilon);
   const count = g.count(x, nonChannelAxes(g, x));
   // PyTorch keeps the unbiased variance: n / (n - 1) times that of the batch
@@ -151,9 +156,8 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
   const replaceBatchNorm = (g: GraphBuilder, node: NodeSpec, inputs: readonly (Value | undefined)[]) => {
     const exported = int(node, 'training_mode', 0) === 1;
     const trains = mode === 'train' && (batchNorm === 'train' || (batchNorm === 'as-exported' && exported));
-    const normalize = plan.plainBatchNorm ? plainBatchNormalize : batchNormalize;
     return trains
-      ? batchNormInTraining(g, node, inputs, moved, normalize)
+      ? batchNormInTraining(g, node, inputs, moved, plan)
       : batchNormInEvaluation(g, node, inputs);
   };
 

@@ -1,6 +1,7 @@
 export * from '@vradam/core';
 export * from '@vradam/onnx-autodiff/lazy';
 export type { Checkpoint } from './checkpoint.ts';
+export { createTrainingSession } from './createTrainingSession.ts';
 export type { ArrayFeed, Feed, Feeds } from './feeds.ts';
 export type { BatchNormMode } from './graphs.ts';
 export type { Trainable, TrainingSessionOptions, UpdatePlacement } from './options.ts';
@@ -15,6 +16,6 @@ export {
   type Runtime,
   type RuntimeOptions,
 } from './runtime.ts';
-export { createTrainingSession, TrainingSession } from './session.ts';
+export { TrainingSession } from './session.ts';
 export type { ModelSource } from './source.ts';
 export type { GroupReport, Learnt } from './update/update.ts';

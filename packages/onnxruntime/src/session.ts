@@ -1,18 +1,15 @@
 /** Training on onnxruntime. */
 
-import { encodeModel, loadOperators, sizeOf, withOperators } from '@vradam/onnx-autodiff/lazy';
+import { encodeModel, sizeOf, withOperators } from '@vradam/onnx-autodiff/lazy';
 import type { Checkpoint, Shapes } from './checkpoint.ts';
 import { fail } from './errors.ts';
 import type { Executable } from './executable.ts';
 import { checkValues, type Feeds } from './feeds.ts';
 import { GradientSum } from './gradientSum.ts';
-import { type GraphPlan, inferenceModel, operatorsIn } from './graphs.ts';
+import { inferenceModel } from './graphs.ts';
 import { type Kind, openKind, vectorName } from './kinds.ts';
-import { checkOptions, placementOf, type TrainingSessionOptions } from './options.ts';
 import type { EvalResult, GradientResult, HostTensor, SessionStats, TrainResult } from './results.ts';
-import { type OrtModule, type OrtTensor, type OrtTensors, openRuntime, toOrt } from './runtime.ts';
-import { readModel } from './source.ts';
-import { HostUpdate } from './update/host.ts';
+import { type OrtTensor, type OrtTensors, toOrt } from './runtime.ts';
 import {
   type Draw,
   type GroupReport,
@@ -280,30 +277,4 @@ export class TrainingSession {
       for (const executable of this.#executables.values()) await (await executable).release();
     });
   }
-}
-
-/**
- * Opens a model for training.
- *
- * @param ort - your module of onnxruntime: `onnxruntime-node`, `onnxruntime-web`, `onnxruntime-web/webgpu`.
- * @returns a session; `dispose()` it when done.
- * @throws VRAdamError `ERR_OPTION_*`, `ERR_FILE_FORMAT`, `ERR_MODEL_INVALID`, `ERR_OPERATOR_UNSUPPORTED`,
- *   `ERR_PARAMETER_UNKNOWN`, `ERR_UNSUPPORTED`.
- */
-export async function createTrainingSession(
-  ort: OrtModule,
-  options: TrainingSessionOptions,
-): Promise<TrainingSession> {
-  const runtime = openRuntime(ort, options);
-  const model = await readModel(options.model, options.externalData);
-  const { trainable, bufferNames, batchNorm, seed, update } = checkOptions(options, model);
-  const { loss, optimizer, operators = {} } = options;
-  const plan: GraphPlan = { model, loss, trainable, batchNorm, operators, plainBatchNorm: runtime.isWebGpu };
-  const context: UpdateContext = { runtime, plan, spec: optimizer, bufferNames };
-  await loadOperators(...operatorsIn(model));
-  const placement = placementOf(update, runtime, optimizer);
-  const Update = placement === 'graph' ? (await import('./update/graph.ts')).GraphUpdate : HostUpdate;
-  const made: Update = new Update(context);
-  await made.prepare();
-  return new TrainingSession({ context, update: made, seed });
 }

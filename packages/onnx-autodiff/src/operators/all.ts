@@ -1,5 +1,6 @@
 /** All operators, from the start: whoever imports this need not wait for any. */
 
+import './batchNormalization.ts';
 import './depthToSpace.ts';
 import './dropout.ts';
 import './einsum.ts';

@@ -15,20 +15,22 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import { float, type HasAttributes, int, type Value } from '../graph/value.ts';
-import type { Dim } from '../model/model.ts';
-import { input, misfit } from './infer.ts';
+import type { HasAttributes, Value } from '../graph/value.ts';
+import {
+  affine,
+  channelSum,
+  checkVectors,
+  float,
+  input,
+  int,
+  inverseDeviation,
+  meanSquare,
+  misfit,
+  nonChannelAxes,
+  refuse,
+  register,
+} from './kit.ts';
 import type { Backward, Call, Infer, Operator, Rule } from './operator.ts';
-import { refuse } from './sizes.ts';
-
-/** Throws unless inputs from the second on are vectors with an element for each of `size`. */
-export function checkVectors(call: Call, size: Dim | undefined, what: string): void {
-  for (const { shape } of call.inputs.slice(1).filter((value) => value !== undefined)) {
-    const length = shape?.[0];
-    const differs = typeof length === 'number' && typeof size === 'number' && length !== size;
-    if (shape && (shape.length !== 1 || differs)) misfit(call, `there must be one number for each ${what}`);
-  }
-}
 
 const infer: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
@@ -42,26 +44,6 @@ const infer: Infer = (call) => {
 };
 
 const isTraining = (node: HasAttributes): boolean => int(node, 'training_mode', 0) === 1;
-
-/** `1 / sqrt(variance + epsilon)`. */
-export const inverseDeviation = (g: GraphBuilder, node: HasAttributes, variance: Value): Value =>
-  g.reciprocal(g.sqrt(g.add(variance, float(node, 'epsilon', 1e-5))));
-
-/** Mean of squares along axes, which are kept. onnxruntime is slower at ReduceSumSquare. */
-export const meanSquare = (g: GraphBuilder, x: Value, axes: readonly number[]): Value =>
-  g.reduceMean(g.mul(x, x), axes, true);
-
-/** `scale x + bias` with a number for each entry of axis 1: onnxruntime does it in one pass. */
-export function affine(g: GraphBuilder, x: Value, scale: Value, bias: Value): Value {
-  const one = g.expandLike(g.scalar(1, scale.dtype), scale);
-  return g.op('BatchNormalization', [x, scale, bias, g.zerosLike(scale), one], { epsilon: 0 });
-}
-
-/** Sum by channel: first over positions, then over examples, which onnxruntime does up to 3 times as fast as both. */
-export function channelSum(g: GraphBuilder, x: Value): Value {
-  const [, ...positions] = nonChannelAxes(g, x);
-  return g.reduceSum(positions.length > 0 ? g.reduceSum(x, positions) : x, [0]);
-}
 
 /** The words of the formulas above, each made when first used. */
 function words({ g, node, inputs: [x, scale], dy }: Backward, mean: Value, variance: Value) {
@@ -140,10 +122,6 @@ export const plainBatchNormalize: typeof batchNormalize = (g, x, scale, bias, ep
   return [y, g.reshape(mean, [-1]), g.reshape(variance, [-1])];
 };
 
-/** All axes but that of channels. */
-export const nonChannelAxes = (g: GraphBuilder, x: Value): readonly number[] =>
-  [...g.knownShape(x).keys()].filter((axis) => axis !== 1);
-
 /** Outputs 1 and 2 are `momentum input + (1 - momentum) statistic`; they pass on what arrives at them. */
 const trainingRule: Rule = (backward) => {
   const { g, node, inputs, gradients, needs } = backward;
@@ -205,13 +183,14 @@ type Inputs = readonly [Value, Value, Value, Value, Value];
 const areOfOneType = (inputs: Call['inputs']): boolean =>
   inputs.every((value) => value?.dtype === inputs[0]?.dtype);
 
-/** BatchNormalization. */
-export const batchNormalization: Operator = {
-  infer,
-  gradient: (backward) => {
-    const { node, inputs } = backward;
-    if (!areOfOneType(inputs)) refuse(node, 'inputs must be of one type');
-    return isTraining(node) ? trainingRule(backward) : evaluationRule(backward);
+register({
+  BatchNormalization: {
+    infer,
+    gradient: (backward) => {
+      const { node, inputs } = backward;
+      if (!areOfOneType(inputs)) refuse(node, 'inputs must be of one type');
+      return isTraining(node) ? trainingRule(backward) : evaluationRule(backward);
+    },
+    upgrade,
   },
-  upgrade,
-};
+});

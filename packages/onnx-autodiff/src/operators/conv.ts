@@ -13,7 +13,6 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Value } from '../graph/value.ts';
 import { mulDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { channelSum } from './batchNormalization.ts';
 import { tilesPay, type Wanted } from './convCost.ts';
 import { imageGradient } from './convImage.ts';
 import { kernelGradient } from './convKernel.ts';
@@ -22,6 +21,7 @@ import { type Correlation, known } from './correlation.ts';
 import { freshShape, input, misfit } from './infer.ts';
 import { framed } from './margins.ts';
 import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
+import { channelSum } from './statistics.ts';
 import { type Sliding, windowsOf } from './windows.ts';
 
 /** Taps by axis: the weight's own, completed by the attribute. Throws if they contradict each other. */

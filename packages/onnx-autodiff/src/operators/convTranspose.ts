@@ -11,12 +11,12 @@
 import { int, ints, text, type Value } from '../graph/value.ts';
 import { addDims, mulDims, subDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { channelSum } from './batchNormalization.ts';
 import { checkBias, checkChannels, kernelOf, looseShape } from './conv.ts';
 import { kernelGradient } from './convKernel.ts';
 import { input, misfit } from './infer.ts';
 import type { Infer, OperatorTable, Rule } from './operator.ts';
 import { refuse } from './sizes.ts';
+import { channelSum } from './statistics.ts';
 import {
   explicitPads,
   halves,

@@ -28,6 +28,7 @@ export const families: readonly Family[] = [
     'LayerNormalization RMSNormalization LpNormalization MeanVarianceNormalization',
     () => import('./normalization.ts'),
   ),
+  family('BatchNormalization', () => import('./batchNormalization.ts')),
   family('InstanceNormalization GroupNormalization', () => import('./groupNormalization.ts')),
   family('Gather GatherND TopK Compress OneHot', () => import('./furtherIndexing.ts')),
   family('ScatterElements ScatterND', () => import('./scattering.ts')),

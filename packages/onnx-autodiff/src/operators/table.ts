@@ -2,7 +2,6 @@
 
 import { activations } from './activations.ts';
 import { arithmetic } from './arithmetic.ts';
-import { batchNormalization } from './batchNormalization.ts';
 import { indexing } from './indexing.ts';
 import { layout } from './layout.ts';
 import { losses } from './losses.ts';
@@ -24,7 +23,6 @@ export const first: OperatorTable = {
   ...activations,
   ...reduce,
   ...softmax,
-  BatchNormalization: batchNormalization,
   ...products,
   ...shapes,
   ...layout,

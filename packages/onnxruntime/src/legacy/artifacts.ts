@@ -16,6 +16,7 @@ import {
   type Tensor,
   type Value,
 } from '@vradam/onnx-autodiff';
+import * as normalization from '@vradam/onnx-autodiff/batchNormalization';
 import { fail, show } from '../errors.ts';
 import { gradientsOf, type PlannedGraph, planGraph } from '../graphs.ts';
 import { choose, type Trainable } from '../options.ts';
@@ -133,7 +134,8 @@ function checkGraph({ planned: { g, buffers, masks }, parameters }: Source): voi
 function differentiate(model: Model, options: TrainingArtifactsOptions): Source {
   const { loss, keepOutputs = false, parameterOutputs = false, operators = {} } = options;
   const trainable = new Set(choose(options.trainable, model));
-  const planned = planGraph({ model, loss, trainable, batchNorm: 'as-exported', operators }, 'train');
+  const plan = { model, loss, trainable, batchNorm: 'as-exported', operators, normalization } as const;
+  const planned = planGraph(plan, 'train');
   const { g, lossValue } = planned;
   const gradients = gradientsOf(planned);
   const lossName = [...g.outputs].find(([, value]) => value === lossValue)?.[0] ?? g.uniqueName('loss');

@@ -16,9 +16,26 @@ import {
   setLearningRate,
 } from '@vradam/core';
 import { sizeOf } from '@vradam/onnx-autodiff/lazy';
-import { fail } from '../errors.ts';
 import type { CheckedFeeds, Feeds } from '../feeds.ts';
-import { createHostOps } from '../hostOps.ts';
+import {
+  type Cost,
+  createHostOps,
+  type Draw,
+  fail,
+  gradientName,
+  initialValues,
+  type Learnt,
+  lossOutput,
+  nextOutput,
+  numberIn,
+  type OrtTensor,
+  type OrtTensors,
+  type StepOutcome,
+  shapeIn,
+  toOrt,
+  type Update,
+  type UpdateContext,
+} from '../kit.ts';
 import {
   type NextStep,
   type Placeholder,
@@ -27,7 +44,6 @@ import {
   splitKey,
   stateInput,
 } from '../optimizer.ts';
-import { type OrtTensor, type OrtTensors, toOrt } from '../runtime.ts';
 import {
   groupReports,
   openStepping,
@@ -35,20 +51,6 @@ import {
   type StepParts,
   type SteppingGraph,
 } from './steppingGraph.ts';
-import {
-  type Cost,
-  type Draw,
-  gradientName,
-  initialValues,
-  type Learnt,
-  lossOutput,
-  nextOutput,
-  numberIn,
-  type StepOutcome,
-  shapeIn,
-  type Update,
-  type UpdateContext,
-} from './update.ts';
 
 /** The graph's placement. */
 export class GraphUpdate implements Update {

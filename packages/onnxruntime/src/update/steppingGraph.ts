@@ -2,8 +2,19 @@
 
 import type { OptimizerState } from '@vradam/core';
 import { GraphBuilder, type Value } from '@vradam/onnx-autodiff/lazy';
-import { type Executable, openExecutable } from '../executable.ts';
-import { type PlannedGraph, planTraining } from '../graphs.ts';
+import {
+  type Executable,
+  type GroupReport,
+  gradientName,
+  lossOutput,
+  nextOutput,
+  numberIn,
+  type OrtTensors,
+  openExecutable,
+  type PlannedGraph,
+  planTraining,
+  type UpdateContext,
+} from '../kit.ts';
 import {
   type NextStep,
   type Placeholder,
@@ -12,15 +23,6 @@ import {
   type TracedStep,
   traceStep,
 } from '../optimizer.ts';
-import type { OrtTensors } from '../runtime.ts';
-import {
-  type GroupReport,
-  gradientName,
-  lossOutput,
-  nextOutput,
-  numberIn,
-  type UpdateContext,
-} from './update.ts';
 
 /** A graph that ends in a step. */
 export interface SteppingGraph {
