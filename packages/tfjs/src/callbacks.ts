@@ -4,7 +4,7 @@
  */
 
 import type { Schedule } from '@vradam/core';
-import type { SpecOptimizer } from './optimizer.ts';
+import type { TfjsOptimizer } from './optimizer.ts';
 import type { StepStats } from './stats.ts';
 
 /** What `model.fit` reports with an epoch or a batch; what a callback adds to an epoch's appears in the history. */
@@ -35,7 +35,7 @@ export interface LogOptions {
  *
  * @returns an element of the `callbacks` of `model.fit`.
  */
-export function logStats(optimizer: SpecOptimizer, { log, every = 'epoch' }: LogOptions = {}): FitCallbacks {
+export function logStats(optimizer: TfjsOptimizer, { log, every = 'epoch' }: LogOptions = {}): FitCallbacks {
   const look = async (at: number, logs?: FitLogs): Promise<void> => {
     const stats = await optimizer.stats();
     const { effectiveLearningRate, velocityNorm, skippedSteps } = stats;
@@ -58,7 +58,7 @@ export function logStats(optimizer: SpecOptimizer, { log, every = 'epoch' }: Log
  * @param group - name of one group; default all.
  * @returns an element of the `callbacks` of `model.fit`.
  */
-export function scheduleByEpoch(optimizer: SpecOptimizer, schedule: Schedule, group?: string): FitCallbacks {
+export function scheduleByEpoch(optimizer: TfjsOptimizer, schedule: Schedule, group?: string): FitCallbacks {
   return {
     onEpochBegin: async (epoch) => optimizer.setLearningRate(schedule(epoch), group),
   };

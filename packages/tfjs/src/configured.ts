@@ -12,9 +12,10 @@ import {
   type OptimizerOptions,
   type OptimizerSpec,
 } from '@vradam/core';
-import { fail } from './gradients.ts';
+import { fail } from './errors.ts';
+import type { Fusion } from './fusions.ts';
 import type { PathOptions } from './ops.ts';
-import { SpecOptimizer } from './optimizer.ts';
+import { TfjsOptimizer } from './optimizer.ts';
 
 /** Options of every class beside those of its algorithm; each but `fused` is the core's transform of that name. */
 export interface TransformOptions extends PathOptions {
@@ -52,8 +53,8 @@ function encodeValue(key: string, value: unknown): unknown {
   if (typeof value !== 'function') return value;
   return fail(
     'ERR_UNSUPPORTED',
-    `${key} is a function, which a saved model cannot hold. Use names or a RegExp, or save the model without its ` +
-      'optimizer and the optimizer by exportState().',
+    `${key} is a function, which a saved model cannot hold. Use names or a RegExp, or save the optimizer by ` +
+      'exportState().',
   );
 }
 
@@ -63,28 +64,18 @@ function decodeValue(_: string, value: unknown): unknown {
   return infinite ? Number.POSITIVE_INFINITY : value;
 }
 
-/** As numbers, since tfjs changes the spelling of every text in a saved configuration. */
-const encode = (value: object): number[] =>
-  [...JSON.stringify(value, encodeValue)].map((letter) => letter.codePointAt(0) as number);
-const decode = (codes: readonly number[]): object =>
-  JSON.parse(String.fromCodePoint(...codes), decodeValue) as object;
-
-/** Options that a configuration holds as they are. */
-const numeric = ['clipByGlobalNorm', 'accumulateGradients', 'averageWeights'] as const;
-/** Options that hold text or rules; `groups` are among them, but their learning rates may have changed. */
-const textual = ['maskWeightDecay', 'nonFinite', 'fused'] as const;
-
 /** Base of the classes: options in, options out. */
-export abstract class ConfiguredOptimizer<O extends CommonOptions> extends SpecOptimizer {
+export abstract class ConfiguredOptimizer<O extends CommonOptions> extends TfjsOptimizer {
   readonly #options: TfjsOptions<O>;
 
   /**
    * @param factory - the core's algorithm.
+   * @param fusion - what is fused on wasm: at least that algorithm.
    * @param options - hyper-parameters, groups, and {@link TransformOptions}.
    * @throws VRAdamError `ERR_OPTION_UNKNOWN`, `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`.
    */
-  constructor(factory: Factory<O>, options: TfjsOptions<O> = {} as TfjsOptions<O>) {
-    super(compose(factory, options), options);
+  constructor(factory: Factory<O>, fusion: Fusion, options: TfjsOptions<O> = {} as TfjsOptions<O>) {
+    super(compose(factory, options), fusion, options);
     this.#options = options;
   }
 
@@ -96,36 +87,37 @@ export abstract class ConfiguredOptimizer<O extends CommonOptions> extends SpecO
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
   ): T {
-    const keys = [...Object.keys(new cls().getConfig()), ...numeric];
-    const picked = keys
+    const picked = Object.keys(new cls().getConfig())
       .filter((key) => config[key] !== undefined)
       .map((key) => [key, config[key] ?? Number.POSITIVE_INFINITY]);
-    const codes = config['encoded'];
-    return new cls({ ...Object.fromEntries(picked), ...(Array.isArray(codes) && decode(codes as number[])) });
+    const { encoded = [] } = config as { encoded?: number[] };
+    const others = encoded.length > 0 && JSON.parse(String.fromCodePoint(...encoded), decodeValue);
+    return new cls({ ...Object.fromEntries(picked), ...others });
   }
 
   /**
    * The options as plain JSON. Learning rates are the current ones, of a schedule too: set a schedule again after
-   * loading. An infinite number is null. What holds text is under `encoded`.
+   * loading. An infinite number is null. All but hyper-parameters is under `encoded`, as numbers: tfjs changes the
+   * spelling of every text in a saved configuration.
    *
    * @throws VRAdamError `ERR_UNSUPPORTED` if an option is a function.
    */
   override getConfig(): tf.serialization.ConfigDict {
     const { options } = this.spec.groups.at(-1) as OptimizerSpec['groups'][number];
-    const given = this.#options as TransformOptions & Record<string, unknown>;
-    const groups = this.#options.groups?.map((group, i) => {
-      const name = group.name ?? `group${i}`;
-      return group.learningRate === undefined ? group : { ...group, learningRate: this.learningRateOf(name) };
-    });
-    const present = (keys: readonly string[]) =>
-      Object.fromEntries(keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]));
-    const text = { ...present(textual), ...(groups && { groups }) };
-    const plain = Object.entries({ ...options, learningRate: this.learningRate, ...present(numeric) }).map(
-      ([key, value]) => [key, value === Number.POSITIVE_INFINITY ? null : value],
+    const own = Object.entries({ ...options, learningRate: this.learningRate }).map(([key, value]) => [
+      key,
+      value === Number.POSITIVE_INFINITY ? null : value,
+    ]);
+    const others = Object.entries(this.#options).filter(([key]) => !Object.hasOwn(options, key));
+    const groups = this.#options.groups?.map((group, i) =>
+      group.learningRate === undefined
+        ? group
+        : { ...group, learningRate: this.learningRateOf(group.name ?? `group${i}`) },
     );
+    const text = JSON.stringify({ ...Object.fromEntries(others), groups }, encodeValue);
     return {
-      ...Object.fromEntries(plain),
-      ...(Object.keys(text).length > 0 && { encoded: encode(text) }),
+      ...Object.fromEntries(own),
+      ...(text !== '{}' && { encoded: [...text].map((letter) => letter.codePointAt(0)) }),
     } as tf.serialization.ConfigDict;
   }
 }

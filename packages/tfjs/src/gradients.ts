@@ -1,7 +1,8 @@
 /** What `applyGradients` is given, checked before anything changes. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type Gradients, VRAdamError } from '@vradam/core';
+import type { Gradients, VRAdamErrorCode } from '@vradam/core';
+import { fail } from './errors.ts';
 
 /** Gradients by variable name, or an array of `{ name, tensor }`, as tfjs passes them. */
 export type VariableGradients = Parameters<tf.Optimizer['applyGradients']>[0];
@@ -9,57 +10,47 @@ export type VariableGradients = Parameters<tf.Optimizer['applyGradients']>[0];
 /** Variables by name. */
 export type Variables = Readonly<Record<string, tf.Variable>>;
 
-/** Throws `[@vradam/tfjs] ...` with this code. */
-export function fail(code: VRAdamError['code'], message: string): never {
-  throw new VRAdamError(code, `[@vradam/tfjs] ${message}`);
-}
-
-/** A live variable of this copy of tfjs-core, by name. */
-function registered(name: string): tf.Variable {
-  const variable = tf.engine().registeredVariables[name];
-  if (variable && !variable.isDisposed) return variable;
-  return fail(
-    'ERR_PARAMETER_UNKNOWN',
-    `there is no variable ${JSON.stringify(name)}: it was disposed, or made by another copy of tfjs-core ` +
-      '(`npm ls @tensorflow/tfjs-core` must show one). Nothing changed.',
-  );
-}
-
 /** Gradients by variable name, from the map form and from the array form. */
 export function byName(gradients: VariableGradients): Gradients<tf.Tensor> {
-  const pairs = Array.isArray(gradients)
-    ? gradients.map(({ name, tensor }) => [name, tensor ?? null])
-    : Object.entries(gradients);
-  return Object.fromEntries(pairs) as Gradients<tf.Tensor>;
+  if (!Array.isArray(gradients)) return gradients;
+  return Object.fromEntries(gradients.map(({ name, tensor }) => [name, tensor]));
 }
 
-function checkGradient(name: string, gradient: tf.Tensor): void {
-  const what = `the gradient of ${JSON.stringify(name)}`;
+const refuse = (code: VRAdamErrorCode, message: string): never => fail(code, `${message} Nothing changed.`);
+
+function checkGradient(what: string, gradient: tf.Tensor): void {
   if (!(gradient instanceof tf.Tensor)) {
-    fail('ERR_OPTION_TYPE', `${what} must be a tensor. Received: ${typeof gradient}. Nothing changed.`);
+    refuse('ERR_OPTION_TYPE', `${what} must be a tensor. Received: ${typeof gradient}.`);
   }
   if (gradient.isDisposed) {
-    fail('ERR_PARAMETER_UNKNOWN', `${what} is disposed. Take the step before you dispose it.`);
+    refuse('ERR_PARAMETER_UNKNOWN', `${what} is disposed. Take the step before you dispose it.`);
   }
   if (!tf.engine().state.tensorInfo.has(gradient.dataId)) {
-    fail(
-      'ERR_UNSUPPORTED',
-      `${what} was made by another copy of @tensorflow/tfjs-core. Nothing changed. See \`npm ls ` +
-        '@tensorflow/tfjs-core`; `npm dedupe` leaves one copy.',
-    );
+    refuse('ERR_UNSUPPORTED', `${what} is of another copy of tfjs-core: \`npm dedupe\` leaves one.`);
   }
   if (gradient.dtype !== 'float32') {
-    fail('ERR_UNSUPPORTED', `${what} must be float32. Received: ${gradient.dtype}. Nothing changed.`);
+    refuse('ERR_UNSUPPORTED', `${what} must be float32. Received: ${gradient.dtype}.`);
   }
 }
 
-function checkShape(name: string, { shape }: tf.Variable, known: readonly number[] | undefined): void {
-  if (known === undefined || tf.util.arraysEqual(shape, [...known])) return;
-  fail(
-    'ERR_SHAPE_MISMATCH',
-    `variable ${JSON.stringify(name)} had shape [${known}] and is now another one, of shape [${shape}]. Nothing ` +
-      `changed. To begin anew with it, call optimizer.forget(${JSON.stringify(name)}).`,
-  );
+/** A live variable of this copy of tfjs-core, of the shape that it had. */
+function variableOf(name: string, shape: readonly number[] | undefined): tf.Variable {
+  const variable = tf.engine().registeredVariables[name];
+  const what = JSON.stringify(name);
+  if (!variable || variable.isDisposed) {
+    return refuse(
+      'ERR_PARAMETER_UNKNOWN',
+      `there is no variable ${what}: it was disposed, or is of another copy of tfjs-core (see \`npm ls\`).`,
+    );
+  }
+  if (shape && !tf.util.arraysEqual(variable.shape, shape as number[])) {
+    refuse(
+      'ERR_SHAPE_MISMATCH',
+      `variable ${what} had shape [${shape}], and another one has [${variable.shape}]. To begin anew with it, call ` +
+        `optimizer.forget(${what}).`,
+    );
+  }
+  return variable;
 }
 
 /**
@@ -73,9 +64,8 @@ export function variablesOf(
   shapes: (name: string) => readonly number[] | undefined,
 ): Variables {
   const pairs = Object.entries(gradients).map(([name, gradient]) => {
-    const variable = registered(name);
-    checkShape(name, variable, shapes(name));
-    if (gradient != null) checkGradient(name, gradient);
+    const variable = variableOf(name, shapes(name));
+    if (gradient != null) checkGradient(`the gradient of ${JSON.stringify(name)}`, gradient);
     return [name, variable];
   });
   return Object.fromEntries(pairs) as Variables;

@@ -3,11 +3,12 @@ export { type FitCallbacks, type FitLogs, type LogOptions, logStats, scheduleByE
 export { ConfiguredOptimizer, type TfjsOptions, type TransformOptions } from './configured.ts';
 export { type BatchNormResult, batchNormTraining, registerGradientKernels } from './gradientKernels/index.ts';
 export { createTfjsOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
-export { SpecOptimizer } from './optimizer.ts';
+export { TfjsOptimizer } from './optimizer.ts';
 export { AdamW } from './optimizers/adamw.ts';
 export { Momentum } from './optimizers/momentum.ts';
 export { RMSProp } from './optimizers/rmsprop.ts';
 export { SGD } from './optimizers/sgd.ts';
 export { VRAdam } from './optimizers/vradam.ts';
 export { VRMomentum } from './optimizers/vrMomentum.ts';
+export { SpecOptimizer } from './specOptimizer.ts';
 export type { GroupReport, StepStats } from './stats.ts';

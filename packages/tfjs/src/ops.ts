@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { float32Ops, type Scalar as Operand, type ScalarOps, type TensorOps } from '@vradam/core';
+import { type Fusion, fullFusion } from './fusions.ts';
 import { heapOps, wasmHeap } from './heap.ts';
 import { assign, keep, release } from './journal.ts';
 import { arrayOps } from './kernels.ts';
@@ -31,11 +32,11 @@ export type StepPath = 'cpu' | 'wasm' | 'portable';
 // Terms are stacked and summed: tf.addN silently drops terms on webgpu above the shader's eight bindings.
 const scalars: ScalarOps<tf.Tensor> = {
   of: (value) => tf.scalar(value),
-  add: (a, b) => tf.add(a, b),
-  mul: (a, b) => tf.mul(a, b),
-  div: (a, b) => tf.div(a, b),
-  min: (a, b) => tf.minimum(a, b),
-  sqrt: (a) => tf.sqrt(a),
+  add: tf.add,
+  mul: tf.mul,
+  div: tf.div,
+  min: tf.minimum,
+  sqrt: tf.sqrt,
   sum: (terms) => tf.sum(tf.stack([...terms])),
 };
 
@@ -114,9 +115,9 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
     zerosLike: (x) => keep(tf.zeros(x.shape)),
     axpby: (a, x, b, y) => tf.add(scale(a, x), scale(b, y)),
     affine: (a, x, b) => (b === 0 ? (a === 1 ? x.clone() : tf.mul(x, a)) : tf.add(scale(a, x), b)),
-    mul: (x, y) => tf.mul(x, y),
-    div: (x, y) => tf.div(x, y),
-    sqrt: (x) => tf.sqrt(x),
+    mul: tf.mul,
+    div: tf.div,
+    sqrt: tf.sqrt,
     sumPower: norm,
     kernels: portableKernels({ tidy, replace, norm }),
     replace,
@@ -129,15 +130,18 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
 }
 
 /** The operations on the current backend, and the path they take. */
-export function chooseOps({ fused = 'auto' }: PathOptions): {
+export function chooseOps(
+  { fused = 'auto' }: PathOptions,
+  fusion: Fusion,
+): {
   readonly path: StepPath;
   readonly ops: TensorOps<tf.Tensor, TfjsScalar>;
 } {
   const portable = portableOps();
   const memory = fused === 'auto' ? cpuMemory() : null;
   if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
-  const heap = fused === 'auto' ? wasmHeap() : null;
-  if (heap) return { path: 'wasm', ops: heapOps(portable, heap) };
+  const heap = fused === 'auto' ? wasmHeap(fusion) : null;
+  if (heap) return { path: 'wasm', ops: heapOps(portable, heap, fusion) };
   return { path: 'portable', ops: portable };
 }
 
@@ -151,5 +155,5 @@ export function chooseOps({ fused = 'auto' }: PathOptions): {
  *   on a fused path.
  */
 export function createTfjsOps(options: PathOptions = {}): TensorOps<tf.Tensor, TfjsScalar> {
-  return chooseOps(options).ops;
+  return chooseOps(options, fullFusion).ops;
 }

@@ -14,18 +14,21 @@ import {
   type Optimizer,
   type OptimizerSpec,
   type OptimizerState,
+  type SafeTensor,
   type Schedule,
   type StateDict,
   setLearningRate,
 } from '@vradam/core';
-import { AveragedWeights, keepsAverage } from './averages.ts';
-import { byName, fail, type VariableGradients, type Variables, variablesOf } from './gradients.ts';
+import { keepsAverage, swapIn } from './averages.ts';
+import { fail } from './errors.ts';
+import type { Fusion } from './fusions.ts';
+import { byName, type VariableGradients, type Variables, variablesOf } from './gradients.ts';
 import { atomically } from './journal.ts';
 import { handOut } from './kernels.ts';
-import { matchLoaded, takeLoaded, withWaiting } from './loaded.ts';
+import { claim, dictOf, entriesOf, type Loaded, parametersOf, slotsOf } from './loaded.ts';
 import { chooseOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
 import { type KeptStats, keepStats, readStats, releaseStats, type StepStats } from './stats.ts';
-import { countersName, fromWeights, type NamedWeight, packCounters, slotsOf, weightName } from './weights.ts';
+import { countersName, fromWeights, type NamedWeight, packCounters, weightName } from './weights.ts';
 
 type State = OptimizerState<tf.Tensor>;
 
@@ -41,62 +44,65 @@ interface Progress {
   readonly state: State;
   readonly variables: Variables;
   /** Loaded, and not yet claimed by a variable. */
-  readonly waiting: StateDict | null;
+  readonly waiting: Loaded;
 }
 
-const emptyState = ({ groups }: OptimizerSpec): State => ({
-  step: 0,
-  skippedSteps: 0,
-  microStep: 0,
-  learningRates: groups.map(() => null),
-  parameters: new Map(),
+const begin = ({ groups }: OptimizerSpec): Progress => ({
+  state: {
+    step: 0,
+    skippedSteps: 0,
+    microStep: 0,
+    learningRates: groups.map(() => null),
+    parameters: new Map(),
+  },
+  variables: {},
+  waiting: new Map(),
 });
 
+/** Those of the variables whose names are wanted. */
+const only = (variables: Variables, wanted: (name: string) => boolean): Variables =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => wanted(name)));
+
 /**
- * Any optimizer of the core as a `tf.Optimizer`. Use it for specs of your own; the classes beside it are shorter, and
- * can be saved with a model.
+ * An optimizer of the core as a `tf.Optimizer`: what its classes have in common.
  *
  * State is kept by variable NAME: variables may come in another order, in part, or later. Construction touches no
  * backend, so it may come before `tf.ready()`. Not owned by a model: dispose it yourself.
- *
- * @example
- * ```ts
- * const optimizer = new SpecOptimizer(clipByGlobalNorm(vradam(), { maxNorm: 1 }));
- * model.compile({ optimizer, loss: 'meanSquaredError' });
- * ```
  */
-export class SpecOptimizer extends tf.Optimizer {
-  /** Name for serialization; subclasses have their own. */
-  static className = 'SpecOptimizer';
+export abstract class TfjsOptimizer extends tf.Optimizer {
   /** What it does. */
   readonly spec: OptimizerSpec;
+  readonly #fusion: Fusion;
   readonly #pathOptions: PathOptions;
   readonly #rates = new Map<string, number | Schedule>();
   #engine: Engine | null = null;
   #progress: Progress;
   #stats: readonly KeptStats[] = [];
-  #averages: AveragedWeights | null = null;
+  /** Puts the weights back, as long as the averages are in their place. */
+  #swapOut: (() => void) | null = null;
   #madeWeights: tf.Tensor[] = [];
 
   /**
    * @param spec - from `vradam()`, `adamw()`, ..., perhaps wrapped by transforms.
+   * @param fusion - what is fused on wasm.
    * @param options - which path a step may take.
    */
-  constructor(spec: OptimizerSpec, options: PathOptions = {}) {
+  constructor(spec: OptimizerSpec, fusion: Fusion, options: PathOptions) {
     super();
     if (options.fused !== undefined && options.fused !== false && options.fused !== 'auto') {
       fail('ERR_OPTION_RANGE', `fused must be 'auto' or false. Received: ${String(options.fused)}.`);
     }
     this.spec = spec;
+    this.#fusion = fusion;
     this.#pathOptions = options;
-    this.#progress = { state: emptyState(spec), variables: {}, waiting: null };
+    this.#progress = begin(spec);
   }
 
   /** The core optimizer on the current backend; the state follows when that has changed. */
   #onBackend(): Engine {
     const backend = tf.getBackend();
     if (this.#engine?.backend !== backend) {
-      const { path, ops } = chooseOps(this.#pathOptions);
+      const { path, ops } = chooseOps(this.#pathOptions, this.#fusion);
       this.#engine = { backend, path, optimizer: createOptimizer(ops, this.spec) };
     }
     return this.#engine as Engine;
@@ -108,35 +114,23 @@ export class SpecOptimizer extends tf.Optimizer {
   }
 
   /** What is there before a step: the state with variables that are new to it, and rates of this step. */
-  #join(
-    optimizer: Optimizer<tf.Tensor, TfjsScalar>,
-    found: Variables,
-    given: Gradients<tf.Tensor>,
-  ): Progress {
-    const { state, variables, waiting } = this.#progress;
-    const fresh = Object.keys(found)
-      .filter((name) => !state.parameters.has(name))
-      .map((name) => ({ name, hasGradient: given[name] != null }));
-    const isFirst = state.parameters.size === 0;
-    const matching = waiting ? matchLoaded(waiting, fresh, found, isFirst) : new Map<string, string>();
-    const only = (wanted: (name: string) => boolean): Variables =>
-      Object.fromEntries(
-        fresh.filter(({ name }) => wanted(name)).map(({ name }) => [name, found[name]]),
-      ) as Variables;
-    const split = waiting && matching.size > 0 ? takeLoaded(waiting, matching) : null;
-    const loaded =
-      split &&
-      importState(
-        optimizer,
-        split.taken,
-        only((name) => matching.has(name)),
-      );
-    const begun = optimizer.init(only((name) => !matching.has(name)));
-    const parameters = new Map([...state.parameters, ...(loaded?.parameters ?? []), ...begun.parameters]);
+  #join(optimizer: Engine['optimizer'], found: Variables, given: Gradients<tf.Tensor>): Progress {
+    const { state, variables, waiting: loaded } = this.#progress;
+    const fresh = only(found, (name) => !state.parameters.has(name));
+    const { claimed, waiting } = claim(loaded, fresh, given, state.parameters.size === 0);
+    const known = only(fresh, (name) => claimed.has(name));
+    const begun = only(fresh, (name) => !claimed.has(name));
+    const parameters = new Map([
+      ...state.parameters,
+      ...(claimed.size > 0
+        ? importState(optimizer, dictOf(this.spec, state, claimed), known).parameters
+        : []),
+      ...optimizer.init(begun).parameters,
+    ]);
     return {
       state: { ...state, parameters, learningRates: this.#liveRates(state.step) },
       variables: { ...variables, ...found },
-      waiting: split ? split.waiting : waiting,
+      waiting,
     };
   }
 
@@ -156,7 +150,12 @@ export class SpecOptimizer extends tf.Optimizer {
    *   `ERR_UNSUPPORTED`, `ERR_OPTION_RANGE` from a schedule. Then nothing has changed.
    */
   override applyGradients(variableGradients: VariableGradients): void {
-    this.#averages?.refuseStep();
+    if (this.#swapOut) {
+      fail(
+        'ERR_UNSUPPORTED',
+        'the averaged weights are in the variables. Call swapOutAverage() before a step.',
+      );
+    }
     const gradients = byName(variableGradients);
     const { parameters } = this.#progress.state;
     const found = variablesOf(gradients, (name) => parameters.get(name)?.shape);
@@ -255,21 +254,20 @@ export class SpecOptimizer extends tf.Optimizer {
   }
 
   /**
-   * Puts the averaged weights (see `averageWeights`) into the variables, until {@link SpecOptimizer.swapOutAverage}. No
+   * Puts the averaged weights (see `averageWeights`) into the variables, until {@link TfjsOptimizer.swapOutAverage}. No
    * step can be taken in between.
    *
    * @throws VRAdamError `ERR_STATE_MISMATCH` if this optimizer keeps no average; `ERR_UNSUPPORTED` if they are in.
    */
   swapInAverage(): void {
-    if (this.#averages) fail('ERR_UNSUPPORTED', 'the averaged weights are in already.');
-    const { state, variables } = this.#progress;
-    this.#averages = new AveragedWeights(state, variables);
+    if (this.#swapOut) fail('ERR_UNSUPPORTED', 'the averaged weights are in already.');
+    this.#swapOut = swapIn(this.#progress.state, this.#progress.variables);
   }
 
-  /** Puts the weights back that {@link SpecOptimizer.swapInAverage} took out; does nothing if they are there. */
+  /** Puts the weights back that {@link TfjsOptimizer.swapInAverage} took out; does nothing if they are there. */
   swapOutAverage(): void {
-    this.#averages?.restore();
-    this.#averages = null;
+    this.#swapOut?.();
+    this.#swapOut = null;
   }
 
   /** Runs `evaluate` with the averaged weights in the variables, and puts the weights back whatever happens. */
@@ -286,7 +284,13 @@ export class SpecOptimizer extends tf.Optimizer {
   async exportState(): Promise<StateDict> {
     const { state, waiting } = this.#progress;
     const live = { ...state, learningRates: this.#liveRates(state.step) };
-    return withWaiting(await exportState(this.#onBackend().optimizer, live), waiting);
+    const dict = await exportState(this.#onBackend().optimizer, live);
+    const { parameterSteps, tensors } = entriesOf(waiting);
+    return {
+      ...dict,
+      parameterSteps: { ...parameterSteps, ...dict.parameterSteps },
+      tensors: { ...tensors, ...dict.tensors },
+    };
   }
 
   /**
@@ -306,11 +310,7 @@ export class SpecOptimizer extends tf.Optimizer {
     const { optimizer } = this.#onBackend();
     // checks all but the tensors, which are checked when their variables are known
     const state = importState(optimizer, { ...dict, parameterSteps: {}, tensors: {} }, {});
-    const known = slotsOf(this.spec);
-    const stranger = Object.keys(dict.tensors).find((key) => !known.includes(key.slice(0, key.indexOf('/'))));
-    if (stranger)
-      fail('ERR_STATE_MISMATCH', `this optimizer keeps no ${JSON.stringify(stranger)}. Nothing changed.`);
-    this.#reset({ state, variables: {}, waiting: dict });
+    this.#reset({ state, variables: {}, waiting: parametersOf(dict, this.spec) });
     this.iterations_ = iterations;
   }
 
@@ -326,7 +326,7 @@ export class SpecOptimizer extends tf.Optimizer {
 
   /** Releases the state. Variables stay, and a new step begins anew. */
   override dispose(): void {
-    this.#reset({ state: emptyState(this.spec), variables: {}, waiting: null });
+    this.#reset(begin(this.spec));
     this.iterations_ = 0;
   }
 
@@ -348,56 +348,37 @@ export class SpecOptimizer extends tf.Optimizer {
     await tf.ready();
     for (const tensor of this.#madeWeights.splice(0)) tensor.dispose();
     const { state, waiting } = this.#progress;
-    const names = [...Object.keys(waiting?.parameterSteps ?? {}), ...state.parameters.keys()];
-    const slots = slotsOf(this.spec);
-    const has = (slot: string, name: string) =>
-      state.parameters.get(name)?.slots[slot] ?? waiting?.tensors[`${slot}/${name}`];
-    const kept = names.filter((name) => slots.some((slot) => has(slot, name)));
-    const variableSteps = kept.map(
-      (name) => state.parameters.get(name)?.step ?? waiting?.parameterSteps[name] ?? 0,
+    const kept = [...waiting, ...state.parameters].filter(([, { slots }]) => Object.keys(slots).length > 0);
+    const variableSteps = kept.map(([, { step }]) => step);
+    const counters = packCounters(state, variableSteps, this.iterations);
+    const weights = slotsOf(this.spec).flatMap((slot) =>
+      kept.flatMap(([variable, { slots }]) => {
+        const value = slots[slot];
+        return value ? [this.#weightOf(weightName(slot, variable), value)] : [];
+      }),
     );
-    const counters = packCounters({ ...state, variableSteps }, this.iterations);
     return [
       this.#makeWeight('iter', () => tf.scalar(this.iterations, 'int32')),
-      ...slots.flatMap((slot) => kept.flatMap((name) => this.#weightOf(slot, name))),
+      ...weights,
       ...(counters ? [this.#makeWeight(countersName, () => tf.tensor1d(counters, 'int32'))] : []),
     ];
   }
 
-  #weightOf(slot: string, name: string): NamedWeight[] {
-    const { state, waiting } = this.#progress;
-    const live = state.parameters.get(name)?.slots[slot];
-    if (live) return [{ name: weightName(slot, name), tensor: handOut(live) }];
-    const loaded = waiting?.tensors[`${slot}/${name}`];
-    if (!loaded) return [];
-    const data = loaded.data as Float32Array;
-    return [this.#makeWeight(weightName(slot, name), () => tf.tensor(data.slice(), [...loaded.shape]))];
+  #weightOf(name: string, value: tf.Tensor | SafeTensor): NamedWeight {
+    if (value instanceof tf.Tensor) return { name, tensor: handOut(value) };
+    return this.#makeWeight(name, () => tf.tensor((value.data as Float32Array).slice(), [...value.shape]));
   }
 
   /**
-   * Continues from named tensors as {@link SpecOptimizer.getWeights} or an optimizer of tfjs gave them; as with
-   * {@link SpecOptimizer.importState}, the variables of the next step take them.
+   * Continues from named tensors as {@link TfjsOptimizer.getWeights} or an optimizer of tfjs gave them; as with
+   * {@link TfjsOptimizer.importState}, the variables of the next step take them.
    *
    * @param weights - copied; they stay the caller's.
    * @throws VRAdamError `ERR_STATE_MISMATCH`. Then nothing has changed.
    */
   override async setWeights(weights: NamedWeight[]): Promise<void> {
     await tf.ready();
-    const rates = this.spec.groups.map(({ name }) => [name, null]);
-    const { dict, iterations } = await fromWeights(this.spec, weights, Object.fromEntries(rates));
+    const { dict, iterations } = await fromWeights(this.spec, weights);
     this.#load(dict, iterations);
-  }
-
-  /**
-   * A spec holds functions, which no configuration can: only the classes beside this one can be saved with a model.
-   *
-   * @throws VRAdamError `ERR_UNSUPPORTED`.
-   */
-  override getConfig(): tf.serialization.ConfigDict {
-    return fail(
-      'ERR_UNSUPPORTED',
-      'a SpecOptimizer has no configuration. Use a class such as VRAdam with options, or save the model without its ' +
-        'optimizer and the optimizer by exportState().',
-    );
   }
 }

@@ -20,7 +20,7 @@ type MomentEntry = Entry<tf.Tensor, 'velocity' | 'secondMoment'>;
 
 /** v = beta1 v + (1 - beta1) g ;  m = beta2 m + (1 - beta2) g^2 */
 function accumulate(
-  { replace }: Parts,
+  replace: Parts['replace'],
   { gradient, slots }: MomentEntry,
   { beta1, beta2 }: Required<AdamWOptions>,
 ): void {
@@ -50,30 +50,25 @@ function descend(
   return tf.sub(tf.mul(parameter, kept), move);
 }
 
-/** Kernels for `vradam` and `adamw`; the other algorithms are composed. */
-export function portableKernels(parts: Parts): Kernels<tf.Tensor, tf.Tensor> {
-  const { tidy, replace, norm } = parts;
-  const apply: Kernel<tf.Tensor, tf.Tensor>['apply'] = (parameter, entry, rate, options) =>
-    tidy(() => {
-      const next = descend(parameter, entry as MomentEntry, rate, options as Required<AdamWOptions>);
-      return replace(parameter, next);
-    });
-  const vradam: Kernel<tf.Tensor, tf.Tensor> = {
+/** The kernel of `vradam`, and of `adamw`, which takes no norm. */
+function momentKernel({ tidy, replace, norm }: Parts, hasNorm: boolean): Kernel<tf.Tensor, tf.Tensor> {
+  return {
     accumulate: (entry, options) =>
       tidy(() => {
-        const { normGrad, power } = options as Required<VRAdamOptions>;
-        accumulate(parts, entry as MomentEntry, options as Required<AdamWOptions>);
-        return norm(normGrad ? entry.gradient : (entry as MomentEntry).slots.velocity, power);
+        const { normGrad, power, ...rates } = options as Required<VRAdamOptions>;
+        const { gradient, slots } = entry as MomentEntry;
+        accumulate(replace, entry as MomentEntry, rates);
+        return hasNorm ? norm(normGrad ? gradient : slots.velocity, power) : null;
       }),
-    apply,
+    apply: (parameter, entry, rate, options) =>
+      tidy(() =>
+        replace(parameter, descend(parameter, entry as MomentEntry, rate, options as Required<AdamWOptions>)),
+      ),
   };
-  const adamw: Kernel<tf.Tensor, tf.Tensor> = {
-    accumulate: (entry, options) =>
-      tidy(() => {
-        accumulate(parts, entry as MomentEntry, options as Required<AdamWOptions>);
-        return null;
-      }),
-    apply,
-  };
-  return (algorithm) => ({ vradam, adamw })[algorithm];
 }
+
+/** Kernels for `vradam` and `adamw`; the other algorithms are composed. */
+export const portableKernels =
+  (parts: Parts): Kernels<tf.Tensor, tf.Tensor> =>
+  (algorithm) =>
+    ['vradam', 'adamw'].includes(algorithm) ? momentKernel(parts, algorithm === 'vradam') : undefined;

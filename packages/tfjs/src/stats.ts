@@ -1,7 +1,7 @@
 /** What a step did, kept as handles and read when somebody asks. */
 
 import type * as tf from '@tensorflow/tfjs-core';
-import { float64Ops, type GroupStats, type OptimizerSpec } from '@vradam/core';
+import { float32Ops, type GroupStats, type OptimizerSpec } from '@vradam/core';
 import { release } from './journal.ts';
 import type { TfjsScalar } from './ops.ts';
 
@@ -67,7 +67,7 @@ function report({ algorithm, groups }: OptimizerSpec, kept: KeptStats, norm: num
   return {
     group,
     learningRate,
-    effectiveLearningRate: rule?.(float64Ops, learningRate, norm as number, options) ?? learningRate,
+    effectiveLearningRate: rule?.(float32Ops, learningRate, norm as number, options) ?? learningRate,
     norm,
     velocityNorm: norm === null ? null : norm ** (1 / power),
     cutoffHit: norm !== null && beta3 > 0 && beta3 * norm >= lrCutoff,

@@ -1,8 +1,9 @@
 /** A state dict as tfjs's named optimizer weights, for `getWeights`, `setWeights` and `model.save`. */
 
 import type * as tf from '@tensorflow/tfjs-core';
-import { type OptimizerSpec, type StateDict, stateSchema } from '@vradam/core';
-import { fail } from './gradients.ts';
+import type { OptimizerSpec, OptimizerState, SafeTensor, StateDict } from '@vradam/core';
+import { fail } from './errors.ts';
+import { dictOf, slotsOf } from './loaded.ts';
 
 /** `{ name, tensor }`, as tfjs has it. */
 export type NamedWeight = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
@@ -16,12 +17,6 @@ const tfjsNames: Readonly<Record<string, string>> = {
   mean: 'mg',
 };
 
-/** The slot names that a spec's state may have, in the order of their weights. */
-export function slotsOf({ algorithm, groups, transforms }: OptimizerSpec): string[] {
-  const own = groups.flatMap(({ options }) => algorithm.slots(options));
-  return [...new Set([...own, ...transforms.flatMap(({ slots }) => slots)])];
-}
-
 /** Weight name of a slot. */
 export const weightName = (slot: string, variable: string): string =>
   `${variable}/${tfjsNames[slot] ?? slot}`;
@@ -29,82 +24,66 @@ export const weightName = (slot: string, variable: string): string =>
 /** Name of the weight that holds counters, where the number of calls does not say it all. */
 export const countersName = 'counters';
 
-/** Counters that tfjs has no place for. */
-export interface Counters {
-  readonly step: number;
-  readonly skippedSteps: number;
-  readonly microStep: number;
-  /** Gradients received by each variable that has a state tensor, in their order. */
-  readonly variableSteps: readonly number[];
-}
-
-/** Counters as one vector, or null where `iterations` steps of every variable is the whole truth. */
+/**
+ * Counters as one vector, or null where `iterations` steps of every variable is the whole truth.
+ *
+ * @param variableSteps - gradients received by each variable that has a state tensor, in their order.
+ */
 export function packCounters(
-  { step, skippedSteps, microStep, variableSteps }: Counters,
+  { step, skippedSteps, microStep }: OptimizerState<unknown>,
+  variableSteps: readonly number[],
   iterations: number,
 ): number[] | null {
-  const plain = step === iterations && skippedSteps === 0 && microStep === 0;
-  if (plain && variableSteps.every((steps) => steps === iterations)) return null;
-  return [step, skippedSteps, microStep, ...variableSteps];
+  const isPlain = skippedSteps + microStep === 0 && [step, ...variableSteps].every((n) => n === iterations);
+  return isPlain ? null : [step, skippedSteps, microStep, ...variableSteps];
 }
 
-function slotAndVariable(name: string, slots: readonly string[]): [slot: string, variable: string] {
-  const cut = name.lastIndexOf('/');
-  const ending = name.slice(cut + 1);
-  const slot = slots.find((candidate) => (tfjsNames[candidate] ?? candidate) === ending);
-  if (cut > 0 && slot !== undefined) return [slot, name.slice(0, cut)];
+function slotAndVariable(name: string, slots: readonly string[]): readonly [slot: string, variable: string] {
+  const slot = slots.find((each) => name.endsWith(weightName(each, '')));
+  const variable = name.slice(0, name.lastIndexOf('/'));
+  if (slot && variable) return [slot, variable];
   return fail(
     'ERR_STATE_MISMATCH',
-    `optimizer weight ${JSON.stringify(name)} does not fit. This optimizer keeps ` +
-      `${slots.map((each) => weightName(each, 'NAME')).join(', ') || 'no tensors'}. Load it into one of the same class ` +
-      'and options. Nothing changed.',
+    `optimizer weight ${JSON.stringify(name)} does not fit: this optimizer keeps [${slots}]. Load it into one of the ` +
+      'same class and options. Nothing changed.',
   );
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function readCounters(iterations: number, packed: readonly number[] | undefined, count: number): Counters {
-  const [step, skippedSteps, microStep, ...variableSteps] = packed ?? [iterations, 0, 0];
-  if (packed === undefined) variableSteps.push(...Array(count).fill(iterations));
-  const all = [iterations, step, skippedSteps, microStep, ...variableSteps];
-  if (!all.every(isCount) || variableSteps.length !== count) {
-    fail('ERR_STATE_MISMATCH', `optimizer weights have counters that do not fit: ${all}. Nothing changed.`);
-  }
-  return { step, skippedSteps, microStep, variableSteps } as Counters;
-}
-
 /**
  * Optimizer weights as a state dict. Tensors are read and stay the caller's.
  *
- * @param learningRates - set on the live optimizer, by group: weights do not hold them.
  * @throws VRAdamError `ERR_STATE_MISMATCH`.
  */
 export async function fromWeights(
   spec: OptimizerSpec,
   weights: readonly NamedWeight[],
-  learningRates: StateDict['learningRates'],
 ): Promise<{ readonly dict: StateDict; readonly iterations: number }> {
-  const [first, ...rest] = weights;
-  if (first?.name !== 'iter') fail('ERR_STATE_MISMATCH', "the first optimizer weight must be 'iter'.");
+  if (weights[0]?.name !== 'iter') fail('ERR_STATE_MISMATCH', "the first optimizer weight must be 'iter'.");
   const slots = slotsOf(spec);
-  const owners = rest
-    .filter(({ name }) => name !== countersName)
-    .map(({ name, tensor }) => ({ parts: slotAndVariable(name, slots), tensor }));
-  const values = await Promise.all(owners.map(async ({ tensor }) => Float32Array.from(await tensor.data())));
-  const tensors = owners.map(({ parts, tensor: { shape } }, i) => {
-    return [parts.join('/'), { dtype: 'F32', shape, data: values[i] }] as const;
-  });
-  const variables = [...new Set(owners.map(({ parts: [, variable] }) => variable))];
-  const iterations = (await first.tensor.data())[0] as number;
-  const packed = await rest.find(({ name }) => name === countersName)?.tensor.data();
-  const { variableSteps, ...counters } = readCounters(iterations, packed && [...packed], variables.length);
-  const dict = {
-    schema: stateSchema,
-    algorithm: spec.algorithm.name,
-    ...counters,
-    learningRates,
-    parameterSteps: Object.fromEntries(variables.map((name, i) => [name, variableSteps[i] as number])),
-    tensors: Object.fromEntries(tensors),
-  };
-  return { dict: dict as StateDict, iterations };
+  const values = await Promise.all(weights.map(({ tensor }) => tensor.data()));
+  const iterations = values[0]?.[0] as number;
+  const kept = new Map<string, Record<string, SafeTensor>>();
+  let packed: number[] | null = null;
+  for (const [i, { name, tensor }] of weights.entries()) {
+    const numbers = values[i] as Float32Array;
+    if (name === countersName) packed = [...numbers];
+    else if (i > 0) {
+      const [slot, variable] = slotAndVariable(name, slots);
+      const data = Float32Array.from(numbers);
+      kept.set(variable, { ...kept.get(variable), [slot]: { dtype: 'F32', shape: tensor.shape, data } });
+    }
+  }
+  const [step = iterations, skippedSteps = 0, microStep = 0, ...given] = packed ?? [];
+  const steps = packed ? given : [...kept].map(() => iterations);
+  const counters = [iterations, step, skippedSteps, microStep, ...steps];
+  if (!counters.every(isCount) || steps.length !== kept.size) {
+    fail(
+      'ERR_STATE_MISMATCH',
+      `optimizer weights have counters that do not fit: ${counters}. Nothing changed.`,
+    );
+  }
+  const loaded = [...kept].map(([name, slots], i) => [name, { slots, step: steps[i] as number }] as const);
+  return { dict: dictOf(spec, { step, skippedSteps, microStep }, new Map(loaded)), iterations };
 }

@@ -3,11 +3,11 @@
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { type SpecOptimizer, VRAdam, type VRAdamError } from '../src/index.ts';
+import { type TfjsOptimizer, VRAdam, type VRAdamError } from '../src/index.ts';
 import { freshName, makers, onEveryPath, values, variable, withGradients } from './setup.ts';
 
 /** All that a refused call could change. */
-async function snapshot(optimizer: SpecOptimizer, ...variables: tf.Variable[]): Promise<object> {
+async function snapshot(optimizer: TfjsOptimizer, ...variables: tf.Variable[]): Promise<object> {
   const dict = await optimizer.exportState();
   const { numTensors, numDataBuffers } = tf.memory();
   const { iterations, steps, learningRate } = optimizer;
@@ -16,7 +16,7 @@ async function snapshot(optimizer: SpecOptimizer, ...variables: tf.Variable[]): 
 
 /** Expects `call` to throw with this code and words of advice, and to leave all as it was. */
 async function expectRefused(
-  optimizer: SpecOptimizer,
+  optimizer: TfjsOptimizer,
   variables: tf.Variable[],
   call: () => unknown,
   code: string,
@@ -55,7 +55,7 @@ function secondCopy(): typeof tf {
 }
 
 onEveryPath((fused) => {
-  const begin = (make: (options: object) => SpecOptimizer = makers.VRAdam, options = {}) => {
+  const begin = (make: (options: object) => TfjsOptimizer = makers.VRAdam, options = {}) => {
     const [a, b] = [variable([1, 2], freshName('a')), variable([3], freshName('b'))];
     const optimizer = make({ fused, ...options });
     withGradients({ [a.name]: [1, 1], [b.name]: [1] }, (g) => optimizer.applyGradients(g));

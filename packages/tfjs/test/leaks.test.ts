@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import type { SpecOptimizer } from '../src/index.ts';
+import type { TfjsOptimizer } from '../src/index.ts';
 import { makers, onEveryPath } from './setup.ts';
 
 const steps = 10_000;
@@ -13,7 +13,7 @@ function memory(): object {
 }
 
 /** Memory after some steps, after many, and after dispose, against that before. */
-function run(optimizer: SpecOptimizer): void {
+function run(optimizer: TfjsOptimizer): void {
   const gradient = tf.tensor1d([0.5, -1]);
   const initial = tf.tensor1d([1, 2]);
   const w = tf.variable(initial);

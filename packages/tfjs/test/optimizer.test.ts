@@ -15,6 +15,7 @@ import {
   SGD,
   SpecOptimizer,
   sgd,
+  type TfjsOptimizer,
   VRAdam,
   VRAdamError,
   VRMomentum,
@@ -125,7 +126,7 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
 
   test('the learning rate is a number or a schedule, and can be set between steps', () => {
     const w = variable([0]);
-    const step = (optimizer: SpecOptimizer) => {
+    const step = (optimizer: TfjsOptimizer) => {
       w.assign(tf.tensor1d([0]));
       optimizer.applyGradients({ [w.name]: tf.tensor1d([1]) });
       return -(values(w)[0] as number);
@@ -184,7 +185,7 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
   });
 
   test('saved to bytes and loaded into a new optimizer, it continues bit for bit', async () => {
-    const train = (w: tf.Variable, optimizer: SpecOptimizer, steps: number) => {
+    const train = (w: tf.Variable, optimizer: TfjsOptimizer, steps: number) => {
       for (let i = 0; i < steps; i++)
         optimizer.minimize(() => tf.sum(tf.square(tf.sub(w, 3))) as tf.Scalar, false, [w]);
     };

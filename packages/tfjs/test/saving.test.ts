@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { describe, expect, test } from 'vitest';
-import { AdamW, type SpecOptimizer, VRAdam, warmupCosine } from '../src/index.ts';
+import { AdamW, type TfjsOptimizer, VRAdam, warmupCosine } from '../src/index.ts';
 import { freshName, makers, onEveryPath, values, variable, withGradients } from './setup.ts';
 
 type Model = layers.LayersModel;
@@ -44,7 +44,7 @@ async function save(model: Model): Promise<tf.io.ModelArtifacts> {
   return { ...JSON.parse(JSON.stringify(saved)), weightData: saved?.weightData } as tf.io.ModelArtifacts;
 }
 
-const optimizerOf = (model: Model): SpecOptimizer => model.optimizer as SpecOptimizer;
+const optimizerOf = (model: Model): TfjsOptimizer => model.optimizer as TfjsOptimizer;
 const weightsOf = (model: Model): number[] => model.getWeights().flatMap(values);
 
 function expectClose(actual: number[], expected: number[], tolerance: number): void {

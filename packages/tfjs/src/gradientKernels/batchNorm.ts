@@ -12,7 +12,7 @@ import {
   type Tensor,
   type Tensor1D,
 } from '@tensorflow/tfjs-core';
-import { VRAdamError } from '@vradam/core';
+import { fail } from '../errors.ts';
 
 /** Kernel name of the fused forward pass. */
 export const BATCH_NORM = 'VRAdamBatchNormTraining';
@@ -60,9 +60,9 @@ function checkShapes(x: Tensor, scale: Tensor, offset: Tensor): void {
   const channels = x.shape.at(-1);
   const fits = [scale, offset].every(({ shape }) => shape.length === 1 && shape[0] === channels);
   if (x.rank >= 2 && fits) return;
-  throw new VRAdamError(
+  fail(
     'ERR_SHAPE_MISMATCH',
-    '[@vradam/tfjs] batchNormTraining needs x [..., channels] and scale, offset [channels]. ' +
+    'batchNormTraining needs x [..., channels] and scale, offset [channels]. ' +
       `Received: x [${x.shape}], scale [${scale.shape}], offset [${offset.shape}].`,
   );
 }

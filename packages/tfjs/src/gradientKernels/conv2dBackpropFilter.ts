@@ -1,6 +1,6 @@
 import { backend_util, type Conv2DBackpropFilterAttrs, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { VRAdamError } from '@vradam/core';
-import { instantiate } from '@vradam/wasm';
+import { instantiate, type Memory } from '@vradam/wasm';
+import { fail } from '../errors.ts';
 import { filterGradientKernel } from './binary.ts';
 import {
   asWasmBackend,
@@ -73,17 +73,15 @@ export function conv2dBackpropFilter(params: KernelParams): TensorInfo {
   const [x, dy] = [input(params, 'x'), input(params, 'dy')];
   const { filterShape, strides, pad, dimRoundingMode, dataFormat } =
     attributes<Conv2DBackpropFilterAttrs>(params);
-  if (dataFormat === 'NCHW') throw channelsFirst();
+  if (dataFormat === 'NCHW') {
+    fail(
+      'ERR_UNSUPPORTED',
+      "conv2d trains on the wasm backend with dataFormat 'NHWC' only. Received: 'NCHW'. Transpose the input.",
+    );
+  }
   const shape = x.shape as [number, number, number, number];
   const info = backend_util.computeConv2DInfo(shape, filterShape, strides, 1, pad, dimRoundingMode);
   return filterGradient(backend, info, x, dy);
-}
-
-function channelsFirst(): VRAdamError {
-  return new VRAdamError(
-    'ERR_UNSUPPORTED',
-    "[@vradam/tfjs] conv2d trains on the wasm backend with dataFormat 'NHWC' only. Received: 'NCHW'. Transpose the input.",
-  );
 }
 
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
@@ -173,7 +171,12 @@ function filterGradient(backend: WasmBackend, info: ConvInfo, x: TensorInfo, dy:
   pad(backend, info, x, padded);
   floatsOf(backend, sums).fill(0);
   const addresses = [padded, gradients, panel, sums].map((each) => 4 * elementOffset(backend, each));
-  addBlocks(moduleOver(memoryOf(backend)), info, layout, addresses as [number, number, number, number]);
+  addBlocks(
+    moduleOver(memoryOf(backend) as Memory),
+    info,
+    layout,
+    addresses as [number, number, number, number],
+  );
   takeSums(floatsOf(backend, sums), layout, info.outChannels, floatsOf(backend, out));
   for (const { dataId } of [gradients, padded, panel, sums]) backend.disposeData(dataId);
   return out;

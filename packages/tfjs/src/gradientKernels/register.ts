@@ -9,7 +9,7 @@ import {
   registerKernel,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
-import { VRAdamError } from '@vradam/core';
+import { fail } from '../errors.ts';
 import { batchMatMul } from './batchMatMul.ts';
 import { BATCH_NORM, BATCH_NORM_GRAD, batchNormGradient } from './batchNorm.ts';
 import { batchNormBackward, batchNormForward } from './batchNormKernels.ts';
@@ -67,9 +67,9 @@ export function registerGradientKernels(): void {
 
 function checkBackend(): void {
   if (!findBackendFactory(WASM)) {
-    throw new VRAdamError(
+    fail(
       'ERR_UNSUPPORTED',
-      "[@vradam/tfjs] the wasm backend is not registered. Import '@tensorflow/tfjs-backend-wasm' before calling " +
+      "the wasm backend is not registered. Import '@tensorflow/tfjs-backend-wasm' before calling " +
         'registerGradientKernels().',
     );
   }

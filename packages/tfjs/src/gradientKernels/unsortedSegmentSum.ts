@@ -1,5 +1,5 @@
 import { type TensorInfo, type UnsortedSegmentSumAttrs, util } from '@tensorflow/tfjs-core';
-import { VRAdamError } from '@vradam/core';
+import { fail } from '../errors.ts';
 import { asWasmBackend, attributes, floatsOf, input, intsOf, type KernelParams } from './wasmBackend.ts';
 
 /**
@@ -25,15 +25,12 @@ export function unsortedSegmentSum(params: KernelParams): TensorInfo {
 
 function checkInputs(x: TensorInfo, segmentIds: TensorInfo): void {
   if (x.dtype !== 'float32' && x.dtype !== 'int32') {
-    throw new VRAdamError(
-      'ERR_UNSUPPORTED',
-      `[@vradam/tfjs] unsortedSegmentSum sums float32 or int32. Received: ${x.dtype}. Cast x first.`,
-    );
+    fail('ERR_UNSUPPORTED', `unsortedSegmentSum sums float32 or int32. Received: ${x.dtype}. Cast x first.`);
   }
   if (segmentIds.shape.length !== 1 || segmentIds.shape[0] !== x.shape[0]) {
-    throw new VRAdamError(
+    fail(
       'ERR_SHAPE_MISMATCH',
-      `[@vradam/tfjs] unsortedSegmentSum needs one segment id for each of x's rows. Received: x of shape ` +
+      `unsortedSegmentSum needs one segment id for each of x's rows. Received: x of shape ` +
         `[${x.shape}] and segmentIds of shape [${segmentIds.shape}].`,
     );
   }

@@ -8,8 +8,8 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
-import { VRAdamError } from '@vradam/core';
 import type { Memory } from '@vradam/wasm';
+import { fail } from '../errors.ts';
 
 /** Name under which tfjs-backend-wasm registers itself. */
 export const WASM = 'wasm';
@@ -24,7 +24,7 @@ export interface WasmTensorData {
  * private there, so {@link asWasmBackend} checks each of them before the first use.
  */
 export interface WasmBackend {
-  readonly dataIdMap: { get(dataId: DataId): WasmTensorData | undefined };
+  readonly dataIdMap: { get(dataId: DataId): WasmTensorData };
   readonly wasm: { readonly HEAPU8: Uint8Array };
   /** Allocates an uninitialised tensor of `shape` with one reference, owned by the caller. */
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
@@ -50,31 +50,19 @@ const checked = new WeakSet<object>();
  * @throws VRAdamError `ERR_UNSUPPORTED` when a member is missing, as in an unknown version of tfjs-backend-wasm.
  */
 export function asWasmBackend(backend: object): WasmBackend {
-  if (!checked.has(backend)) {
-    const missing = missingMembers(backend as Partial<WasmBackend>);
-    if (missing.length > 0) throw unsupported(missing.join(', '));
-    checked.add(backend);
+  if (checked.has(backend)) return backend as WasmBackend;
+  const { dataIdMap, wasm, makeOutput, disposeData, incRef } = backend as Partial<WasmBackend>;
+  const memory = wasm?.HEAPU8 && memoryOf(backend as WasmBackend);
+  const members = { dataIdMap, 'wasm.HEAPU8': wasm?.HEAPU8, memory, makeOutput, disposeData, incRef };
+  const missing = Object.entries(members).find(([, member]) => !member)?.[0];
+  if (missing) {
+    fail(
+      'ERR_UNSUPPORTED',
+      `the wasm backend has no ${missing}. Use @tensorflow/tfjs-backend-wasm 4.22, or train on another backend.`,
+    );
   }
+  checked.add(backend);
   return backend as WasmBackend;
-}
-
-function missingMembers(backend: Partial<WasmBackend>): string[] {
-  const members: [name: string, present: boolean][] = [
-    ['dataIdMap', typeof backend.dataIdMap?.get === 'function'],
-    ['wasm.HEAPU8', backend.wasm?.HEAPU8 instanceof Uint8Array],
-    ['makeOutput', typeof backend.makeOutput === 'function'],
-    ['disposeData', typeof backend.disposeData === 'function'],
-    ['incRef', typeof backend.incRef === 'function'],
-  ];
-  return members.filter(([, present]) => !present).map(([name]) => name);
-}
-
-function unsupported(missing: string): VRAdamError {
-  return new VRAdamError(
-    'ERR_UNSUPPORTED',
-    `[@vradam/tfjs] the wasm backend has no ${missing}, which the gradient kernels need. ` +
-      "Use @tensorflow/tfjs-backend-wasm 4.22, or train on another backend: await tf.setBackend('cpu').",
-  );
 }
 
 /** Where tfjs-backend-wasm 4.22 keeps its memory: the first in the plain builds, the second in the threaded one. */
@@ -83,16 +71,11 @@ interface Module {
   readonly wasmMemory?: Memory;
 }
 
-/**
- * The memory of the backend's module, for a module of ours on the same numbers.
- *
- * @throws VRAdamError `ERR_UNSUPPORTED` when it is not where it is expected.
- */
-export function memoryOf({ wasm }: WasmBackend): Memory {
+/** The memory of the backend's module, for a module of ours on the same numbers; undefined if it is elsewhere. */
+export function memoryOf({ wasm }: WasmBackend): Memory | undefined {
   const { asm, wasmMemory } = wasm as Module;
   const memory = asm?.memory ?? wasmMemory;
-  if (memory?.buffer !== wasm.HEAPU8.buffer) throw unsupported('memory');
-  return memory as Memory;
+  return memory?.buffer === wasm.HEAPU8.buffer ? memory : undefined;
 }
 
 /** What `make` makes for a memory, made once for each. */
@@ -107,14 +90,7 @@ export function oncePerMemory<E>(make: (memory: Memory) => E): (memory: Memory) 
 
 /** First index of `info` in {@link heapFloats} (or in an `Int32Array` of the heap). */
 export function elementOffset(backend: WasmBackend, info: TensorInfo): number {
-  const data = backend.dataIdMap.get(info.dataId);
-  if (data === undefined) {
-    throw new VRAdamError(
-      'ERR_UNSUPPORTED',
-      `[@vradam/tfjs] a tensor of shape [${info.shape}] is not on the wasm backend. Await tf.ready() before training.`,
-    );
-  }
-  return data.memoryOffset / 4;
+  return backend.dataIdMap.get(info.dataId).memoryOffset / 4;
 }
 
 /**
@@ -156,10 +132,7 @@ export function share(
 export function input(params: KernelParams, name: string): TensorInfo {
   const info = params.inputs[name];
   if (info !== undefined) return info;
-  throw new VRAdamError(
-    'ERR_UNSUPPORTED',
-    `[@vradam/tfjs] kernel input '${name}' is missing. Call the op, not the kernel.`,
-  );
+  return fail('ERR_UNSUPPORTED', `kernel input '${name}' is missing. Call the op, not the kernel.`);
 }
 
 /** Attributes of a kernel call; `T` is what tfjs-core's op of that kernel passes. */
@@ -185,9 +158,9 @@ export function runWasm(
 /** Runs `config`, a kernel with one output; see {@link runWasm}. `name` is for the error when `config` is absent. */
 export function runConfig(config: KernelConfig | undefined, name: string, params: KernelParams): TensorInfo {
   if (config === undefined || config === null) {
-    throw new VRAdamError(
+    fail(
       'ERR_UNSUPPORTED',
-      `[@vradam/tfjs] the wasm backend has no '${name}' kernel. Import the whole of @tensorflow/tfjs-backend-wasm.`,
+      `the wasm backend has no '${name}' kernel. Import the whole of @tensorflow/tfjs-backend-wasm.`,
     );
   }
   return config.kernelFunc(params as Parameters<typeof config.kernelFunc>[0]) as TensorInfo;

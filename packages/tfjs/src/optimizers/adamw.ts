@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type AdamWOptions, adamw } from '@vradam/core';
 import { ConfiguredOptimizer, type TfjsOptions } from '../configured.ts';
+import { momentFusion } from '../fusions.ts';
 
 /** AdamW with decoupled weight decay. Options: `adamw` of the core. */
 export class AdamW extends ConfiguredOptimizer<AdamWOptions> {
   /** Name in saved models. */
-  static override className = 'AdamW';
+  static className = 'AdamW';
   /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
   constructor(options?: TfjsOptions<AdamWOptions>) {
-    super(adamw, options);
+    super(adamw, momentFusion, options);
   }
 }
 

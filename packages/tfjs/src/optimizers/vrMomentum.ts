@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type VRMomentumOptions, vrMomentum } from '@vradam/core';
 import { ConfiguredOptimizer, type TfjsOptions } from '../configured.ts';
+import { fullFusion } from '../fusions.ts';
 
 /** Momentum with VRAdam's brake. Options: `vrMomentum` of the core. */
 export class VRMomentum extends ConfiguredOptimizer<VRMomentumOptions> {
   /** Name in saved models. */
-  static override className = 'VRMomentum';
+  static className = 'VRMomentum';
   /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
   constructor(options?: TfjsOptions<VRMomentumOptions>) {
-    super(vrMomentum, options);
+    super(vrMomentum, fullFusion, options);
   }
 }
 

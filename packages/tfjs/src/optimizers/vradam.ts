@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type VRAdamOptions, vradam } from '@vradam/core';
 import { ConfiguredOptimizer, type TfjsOptions } from '../configured.ts';
+import { momentFusion } from '../fusions.ts';
 
 /** VRAdam: AdamW whose learning rate brakes as the velocity grows. Options: `vradam` of the core. */
 export class VRAdam extends ConfiguredOptimizer<VRAdamOptions> {
   /** Name in saved models. */
-  static override className = 'VRAdam';
+  static className = 'VRAdam';
   /** @param options - hyper-parameters, groups, `nonFinite`, and the transforms. */
   constructor(options?: TfjsOptions<VRAdamOptions>) {
-    super(vradam, options);
+    super(vradam, momentFusion, options);
   }
 }
 

@@ -1,0 +1,41 @@
+/** Which algorithms are fused on wasm. A class brings its own, so that a bundle has no kernels of others. */
+
+import {
+  adamwRule,
+  instantiateKernels,
+  instantiateMomentKernels,
+  type Memory,
+  type MomentKernels,
+  momentumRule,
+  type Rule,
+  rmspropRule,
+  sgdRule,
+  vradamRule,
+  vrMomentumRule,
+} from '@vradam/wasm';
+import { oncePerMemory } from './gradientKernels/wasmBackend.ts';
+
+/** Rules by the algorithm's name, and the kernels that they need. */
+export interface Fusion {
+  readonly rules: Readonly<Record<string, Rule>>;
+  readonly kernelsOver: (memory: Memory) => MomentKernels;
+}
+
+/** VRAdam and AdamW. */
+export const momentFusion: Fusion = {
+  rules: { vradam: vradamRule, adamw: adamwRule },
+  kernelsOver: /* @__PURE__ */ oncePerMemory((memory) => instantiateMomentKernels(memory)),
+};
+
+/** Every algorithm of the core. */
+export const fullFusion: Fusion = {
+  rules: {
+    vradam: vradamRule,
+    adamw: adamwRule,
+    vrMomentum: vrMomentumRule,
+    momentum: momentumRule,
+    sgd: sgdRule,
+    rmsprop: rmspropRule,
+  },
+  kernelsOver: /* @__PURE__ */ oncePerMemory((memory) => instantiateKernels(memory)),
+};
