@@ -7,6 +7,7 @@ import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStepCommand } from './commands/step.ts';
 import { addTfjsCommand } from './commands/tfjs.ts';
+import { addWebgpuCommand } from './commands/webgpu.ts';
 
 const program = new Command('vradam-bench').description(
   'The benchmark suite of VRAdam: fair races between optimizers.',
@@ -16,6 +17,7 @@ addDataCommand(program);
 addStepCommand(program);
 addOnnxruntimeCommand(program);
 addTfjsCommand(program);
+addWebgpuCommand(program);
 
 try {
   await program.parseAsync();
