@@ -3,11 +3,11 @@
 // Run after `npm run build`: node bench/convolution.mjs > bench/convolution.txt
 
 import * as ort from 'onnxruntime-node';
-import { buildModel, encodeModel, GraphBuilder } from '../dist/index.js';
+import { backward, buildModel, encodeModel, GraphBuilder } from '../dist/index.js';
 import { imageForm, kernelForm, tilesPay } from '../dist/operators/convCost.js';
 import { imageGradient } from '../dist/operators/convImage.js';
 import { kernelGradient } from '../dist/operators/convKernel.js';
-import { imageFromTiles, kernelFromTiles } from '../dist/operators/convWinograd.js';
+import { inTiles } from '../dist/operators/convWinograd.js';
 import { known } from '../dist/operators/correlation.js';
 import { maxPoolGradient } from '../dist/operators/maxPool.js';
 import { repeated } from '../dist/operators/repeat.js';
@@ -119,7 +119,7 @@ for (const which of ['kernel', 'image']) {
   }
 }
 
-console.log('\nConv, both gradients: chosen form / fastest form, CPU ms');
+console.log('\nConv, forward and both gradients: chosen form / fastest form, CPU ms');
 for (const [batch, channels, outputs, size, k, s, pad, group] of convolutions) {
   if (s > 1 || k < 2 || k > 5 || group > 1) continue;
   const count = size + 2 * pad - k + 1;
@@ -131,13 +131,12 @@ for (const [batch, channels, outputs, size, k, s, pad, group] of convolutions) {
   };
   let chosen;
   const times = await measure(['direct', 'tiles'], feeds, (g, { x, w, dy }, form) => {
-    const { node } = g.conv(x, w, undefined, { pads: [pad, pad, pad, pad] });
-    const correlation = { windows: windowsOf(node, [size, size], [k, k]), group };
-    const sizes = known(correlation, shape, batch);
-    chosen = tilesPay(sizes, { image: true, kernel: true }) ? 'tiles' : 'direct';
-    return form === 'tiles'
-      ? [imageFromTiles(g, dy, w, x, sizes), kernelFromTiles(g, x, dy, sizes)]
-      : [imageGradient(g, dy, w, x, correlation), kernelGradient(g, x, dy, w, correlation)];
+    const direct = g.conv(x, w, undefined, { pads: [pad, pad, pad, pad] });
+    const windows = windowsOf(direct.node, [size, size], [k, k]);
+    const sizes = known({ windows, group }, shape, batch);
+    chosen = tilesPay(sizes, true) ? 'tiles' : 'direct';
+    const y = form === 'tiles' ? inTiles(g, x, w, sizes) : direct;
+    return [y, ...backward(g, y, [x, w], dy)];
   });
   excesses.both.push(print(`${batch}, ${channels} -> ${outputs}, ${size}, k${k}`, times, chosen));
 }

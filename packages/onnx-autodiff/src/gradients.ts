@@ -10,7 +10,7 @@ import type { Model } from './model/model.ts';
 import { isFloat } from './model/tensors.ts';
 
 /** Options of {@link gradients}. */
-export interface GradientOptions extends Pick<LoadOptions, 'operators' | 'replace'> {
+export interface GradientOptions extends Pick<LoadOptions, 'operators' | 'replace' | 'rewrite'> {
   /** What is differentiated: an output of one element by its name, or a loss put on top of the model's values. */
   readonly loss: string | Loss;
   /** Names of initializers and inputs to differentiate by. Default: all float initializers. */

@@ -16,6 +16,11 @@ export interface LoadOptions {
   /** Operators of your own, by `domain.name`. */
   readonly operators?: OperatorTable;
   /**
+   * Whether nodes with parameters may be made of other operators where that is faster: convolutions of many channels
+   * are cut in tiles, and their results move by up to 2e-6 of their norm. Default true.
+   */
+  readonly rewrite?: boolean;
+  /**
    * Takes the place of a node.
    *
    * @returns its outputs, or undefined to keep the node.
@@ -49,7 +54,7 @@ const newest = 24;
  */
 export function loadGraph(
   model: Model,
-  { isParameter = () => false, operators = {}, replace }: LoadOptions = {},
+  { isParameter = () => false, operators = {}, rewrite = true, replace }: LoadOptions = {},
 ): LoadedGraph {
   if (model.opset < oldest || model.opset > newest) {
     fail(
@@ -62,7 +67,8 @@ export function loadGraph(
   const declared = new Map([...model.values, ...model.outputs].map((spec) => [spec.name, spec]));
   for (const node of sortNodes(inlineFunctions(model), values)) {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : (values.get(name) as Value)));
-    const outputs = replace?.(g, node, inputs) ?? place(g, node, inputs, model.opset, declared);
+    const outputs =
+      replace?.(g, node, inputs) ?? place(g, node, inputs, { opset: model.opset, declared, rewrite });
     node.outputs.forEach((name, i) => {
       if (name !== '') values.set(name, outputs[i] ?? tooMany(node, outputs.length));
     });
@@ -106,13 +112,19 @@ function tooMany({ op, name, outputs }: NodeSpec, given: number): never {
   );
 }
 
+/** What a node of a file is put into a graph with. */
+interface Placing {
+  readonly opset: number;
+  readonly declared: ReadonlyMap<string, ValueSpec>;
+  readonly rewrite: boolean;
+}
+
 /** Puts one node of a file into a graph. */
 function place(
   g: GraphBuilder,
   spec: NodeSpec,
   inputs: readonly (Value | undefined)[],
-  opset: number,
-  declared: ReadonlyMap<string, ValueSpec>,
+  { opset, declared, rewrite }: Placing,
 ): readonly Value[] {
   const { op, domain, attributes, outputs } = spec;
   const subgraph = Object.entries(attributes).find(([, { type }]) => type === 'other');
@@ -124,8 +136,11 @@ function place(
   }
   if (op === 'Constant' && domain === '') return [constantOf(g, spec)];
   const call = { op, inputs, attributes, outputCount: outputs.length, opset, fresh: () => g.freshDim() };
-  const upgraded = findOperator(g.operators, domain, op)?.upgrade?.(g, call, opset) ?? call;
+  const operator = findOperator(g.operators, domain, op);
+  const upgraded = operator?.upgrade?.(g, call, opset) ?? call;
   if (!('op' in upgraded)) return upgraded;
+  const rewritten = rewrite ? operator?.rewrite?.(g, upgraded) : undefined;
+  if (rewritten) return rewritten;
   return g.node(upgraded.op, upgraded.inputs, upgraded.attributes, {
     outputs: outputs.length,
     names: outputs,

@@ -3,24 +3,23 @@
  *
  *     y[n, m, p] = b[m] + sum over c, k of x[n, c, s p + d k - before] w[m, c, k]
  *
- * Its gradients are in `convImage.ts` and `convKernel.ts`, or both in `convWinograd.ts`; that of the bias is the sum
- * over batch and positions.
+ * Its gradients are in `convImage.ts` and `convKernel.ts`; that of the bias is the sum over batch and positions. One
+ * that is trained may be made of other products altogether: `convWinograd.ts`.
  *
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
 
-import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Value } from '../graph/value.ts';
-import { mulDims } from '../model/dims.ts';
+import { isStatic, mulDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { tilesPay, type Wanted } from './convCost.ts';
+import { tilesPay } from './convCost.ts';
 import { imageGradient } from './convImage.ts';
 import { kernelGradient } from './convKernel.ts';
-import { imageFromTiles, kernelFromTiles } from './convWinograd.ts';
-import { type Correlation, known } from './correlation.ts';
+import { inTiles } from './convWinograd.ts';
+import { known } from './correlation.ts';
 import { freshShape, input, misfit } from './infer.ts';
 import { framed } from './margins.ts';
-import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
+import type { Call, Infer, Operator, OperatorTable, Rule } from './operator.ts';
 import { channelSum } from './statistics.ts';
 import { type Sliding, windowsOf } from './windows.ts';
 
@@ -72,38 +71,34 @@ const inferConv: Infer = (call) => {
   return [{ dtype, shape: [x[0] as Dim, outputs, ...windows.map(({ count }) => count ?? call.fresh())] }];
 };
 
-/** Gradients by image and kernel: in tiles, or each in its fastest form. */
-function correlationGradients(
-  g: GraphBuilder,
-  [x, w, dy]: readonly [Value, Value, Value],
-  correlation: Correlation,
-  wanted: Wanted,
-): { image: () => Value; kernel: () => Value } {
-  const sizes = known(correlation, w.shape, x.shape?.[0]);
-  if (sizes && tilesPay(sizes, wanted)) {
-    return {
-      image: () => imageFromTiles(g, dy, w, x, sizes),
-      kernel: () => kernelFromTiles(g, x, dy, sizes),
-    };
-  }
-  return {
-    image: () => imageGradient(g, dy, w, x, correlation),
-    kernel: () => kernelGradient(g, x, dy, w, correlation),
-  };
-}
-
-const convRule: Rule = ({ g, node, inputs: [given, w], dy, needs }) => {
-  const [x, weight] = [given as Value, w as Value];
-  const windows = windowsOf(node, g.knownShape(x).slice(2), kernelOf(node, g.knownShape(weight)));
-  const { x: whole, windows: inner, uncover } = framed(g, node, x, windows);
-  const correlation = { windows: inner, group: int(node, 'group', 1) };
-  const wanted = { image: needs(0), kernel: needs(1) };
-  const { image, kernel } = correlationGradients(g, [whole, weight, dy], correlation, wanted);
+const convRule: Rule = ({ g, node, inputs: [image, w], dy, needs }) => {
+  const [x, weight] = [image as Value, w as Value];
+  const kernel = kernelOf(node, g.knownShape(weight));
+  const {
+    x: whole,
+    windows,
+    uncover,
+  } = framed(g, node, x, windowsOf(node, g.knownShape(x).slice(2), kernel));
+  const correlation = { windows, group: int(node, 'group', 1) };
   return [
-    wanted.image ? uncover(image()) : undefined,
-    wanted.kernel ? kernel() : undefined,
+    needs(0) ? uncover(imageGradient(g, dy, weight, whole, correlation)) : undefined,
+    needs(1) ? kernelGradient(g, whole, dy, weight, correlation) : undefined,
     needs(2) ? channelSum(g, dy) : undefined,
   ];
+};
+
+/** A convolution that is trained is cut in tiles where that pays; its gradients follow. */
+const tiled: NonNullable<Operator['rewrite']> = (g, call) => {
+  const [x, w, b] = call.inputs;
+  // what a file says may make no sense
+  inferConv(call);
+  if (!w?.isParameter || !x?.shape || !isStatic(w.shape)) return undefined;
+  const windows = windowsOf(call, x.shape.slice(2), kernelOf(call, w.shape));
+  const sizes = known({ windows, group: int(call, 'group', 1) }, w.shape, x.shape[0]);
+  if (!sizes || !tilesPay(sizes, x.node !== undefined)) return undefined;
+  const y = inTiles(g, x, w, sizes);
+  const axes = windows.map((_, i) => i + 1);
+  return [b ? g.add(y, g.unsqueeze(b, axes)) : y];
 };
 
 /** The family. */
@@ -111,5 +106,6 @@ export const conv: OperatorTable = {
   Conv: {
     infer: inferConv,
     gradient: convRule,
+    rewrite: tiled,
   },
 };

@@ -169,19 +169,13 @@ function spreadCost(axes: readonly Spread[]): number {
   );
 }
 
-/** How gradients in tiles compare with their multiplications and elements; the kernel's turns matrices over. */
-const strains = { image: 0.77, kernel: 1.15 };
-/** Elements at all points for which a gradient takes as much longer as if it had all multiplications once more. */
+/** How products in tiles compare with their multiplications and elements. */
+const strain = 0.96;
+/** Elements at all points for which tiles take twice as long: they fit in no cache. */
 const spacious = 15e6;
 
-/** Gradients that are asked for. */
-export interface Wanted {
-  readonly image: boolean;
-  readonly kernel: boolean;
-}
-
-/** Gradients in tiles: points of the image or the kernel, products, and points of dy, once. */
-function tilesCost({ windows, w, taps, batch = usualBatch }: KnownCorrelation, wanted: Wanted): number {
+/** A convolution in tiles with its gradients; without that by its image, if none is wanted. */
+function tilesCost({ windows, w, taps, batch = usualBatch }: KnownCorrelation, withImage: boolean): number {
   const [outputs, channels] = w as [number, number];
   const points = windows.map((window) => seen * tilesOf(window).tiles);
   const spread = (sizes: readonly number[]): number =>
@@ -192,20 +186,30 @@ function tilesCost({ windows, w, taps, batch = usualBatch }: KnownCorrelation, w
   const all = seen ** windows.length;
   const kernel = ((taps + all * taps * multiplication + touch * (taps + all)) * outputs * channels) / batch;
   const elements = batch * total(points) * Math.max(outputs, channels);
-  const ways = Object.entries(strains).filter(([which]) => wanted[which as keyof Wanted]);
-  const strain = ways.reduce((sum, [, factor]) => sum + factor + elements / spacious, 0);
-  return (image + products + kernel + result / ways.length) * strain;
+  const ways = withImage ? 2 : 1;
+  return (ways * image + 2 * result + (1 + ways) * products + 2 * kernel) * (strain + elements / spacious);
 }
 
-/** Whether tiles are expected to be faster than the other forms, for all gradients that are wanted. */
-export function tilesPay(known: KnownCorrelation, wanted: Wanted): boolean {
+/** The same in its other forms. */
+function directCost(known: KnownCorrelation, withImage: boolean): number {
   const { windows, group, w } = known;
-  const canTile = windows.every(({ stride, dilation, kernel }) => {
+  const [dx, dy] = [total(windows.map(({ size }) => size)), total(windows.map(({ count }) => count))];
+  const [outputs, channels, ...kernel] = w as [number, number, ...number[]];
+  const forward = imageCosts([channels, outputs, ...kernel], group, { dx: dy, dy: dx }).turned;
+  const image = Math.min(...Object.values(imageCosts(w, group, { dx, dy })));
+  const gradient = Math.min(...kernelCosts(known).map(([, cost]) => cost));
+  return forward + gradient + (withImage ? image : 0);
+}
+
+/**
+ * Whether a convolution and its gradients are expected to be faster in tiles.
+ *
+ * @param withImage - whether the gradient by its image is wanted.
+ */
+export function tilesPay(known: KnownCorrelation, withImage: boolean): boolean {
+  const canTile = known.windows.every(({ stride, dilation, kernel }) => {
     return stride === 1 && dilation === 1 && tileable(kernel);
   });
-  if (group > 1 || !canTile || arePatches(known)) return false;
-  const [dx, dy] = [total(windows.map(({ size }) => size)), total(windows.map(({ count }) => count))];
-  const image = wanted.image ? Math.min(...Object.values(imageCosts(w, group, { dx, dy }))) : 0;
-  const kernel = wanted.kernel ? Math.min(...kernelCosts(known).map(([, cost]) => cost)) : 0;
-  return tilesCost(known, wanted) < image + kernel;
+  if (known.group > 1 || !canTile || arePatches(known)) return false;
+  return tilesCost(known, withImage) < directCost(known, withImage);
 }

@@ -65,6 +65,8 @@ export interface Operator {
   readonly gradient: Rule | 'zero';
   /** Turns a call in a file, of operator set 13 or later, into the form that this package emits, or into its results. */
   readonly upgrade?: (g: GraphBuilder, call: Call, opset: number) => Call | readonly Value[];
+  /** Its results from other operators, where those and their gradients are faster; undefined keeps the node. */
+  readonly rewrite?: (g: GraphBuilder, call: Call) => readonly Value[] | undefined;
 }
 
 /** Operators by name. */
