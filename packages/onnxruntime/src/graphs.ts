@@ -173,6 +173,8 @@ export function planGraph(plan: GraphPlan, mode: 'train' | 'eval', withLoss = tr
   const loaded = loadGraph(model, {
     operators,
     isParameter: (name) => trainable.has(name) || statistics.has(name),
+    // WebGPU has no products of so many axes; what is exported stays what it was
+    rewrite: mode === 'train' && !plan.plainBatchNorm,
     replace: (g, node, inputs) => {
       if (node.domain !== '') return undefined;
       if (node.op === 'BatchNormalization') return replaceBatchNorm(g, node, inputs);
