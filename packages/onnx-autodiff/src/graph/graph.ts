@@ -10,8 +10,7 @@ import { fail } from '../errors.ts';
 import { isStatic } from '../model/dims.ts';
 import type { Attribute, Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
 import { bytesPerElement, numbersOf, sizeOf, tensor } from '../model/tensors.ts';
-import { checkInputs } from '../operators/arity.ts';
-import type { Call, OperatorTable, TypeInfo } from '../operators/operator.ts';
+import type { Call, Operator, OperatorTable, TypeInfo } from '../operators/operator.ts';
 import { findOperator } from '../operators/table.ts';
 import type { GraphBuilder } from './builder.ts';
 import { simplify } from './simplify.ts';
@@ -161,7 +160,7 @@ export class Graph {
     { outputs: outputCount = 1, names = [], declared = [], domain = '' }: NodeOptions = {},
   ): readonly Value[] {
     const operator = findOperator(this.operators, domain, op);
-    if (operator && domain === '') checkInputs(op, inputs);
+    if (operator) checkInputs(op, operator, inputs);
     const simple = domain === '' && simplify(this as unknown as GraphBuilder, op, inputs, attributes);
     if (simple) return [simple];
     const key = keyOf(domain, op, inputs, attributes, outputCount);
@@ -227,6 +226,19 @@ export class Graph {
     if (!isStatic(shape) || sizeOf(shape) !== ints.length) return undefined;
     if (!ints.every((value) => Number.isSafeInteger(value))) return undefined;
     return this.constantTensor(tensor(dtype, shape, ints as readonly number[]));
+  }
+}
+
+/** Throws if an operator lacks an input. */
+function checkInputs(
+  op: string,
+  { inputs: needed = 1 }: Operator,
+  inputs: readonly (Value | undefined)[],
+): void {
+  const count = needed === 'all' ? Math.max(1, inputs.length) : needed;
+  for (let i = 0; i < count; i++) {
+    if (!inputs[i])
+      fail('ERR_MODEL_INVALID', `${op} needs input ${i + 1}. Received: ${inputs.length} inputs.`);
   }
 }
 

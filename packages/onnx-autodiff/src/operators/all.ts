@@ -10,6 +10,7 @@ import './furtherReductions.ts';
 import './groupNormalization.ts';
 import './images.ts';
 import './normalization.ts';
+import './rearranging.ts';
 import './resize.ts';
 import './scattering.ts';
 import type { OperatorTable } from './operator.ts';

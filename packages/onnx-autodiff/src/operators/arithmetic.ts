@@ -9,7 +9,7 @@ import type { Value } from '../graph/value.ts';
 import { addDims, floorDiv, mulDims, subDims } from '../model/dims.ts';
 import type { Dim } from '../model/model.ts';
 import { broadcast, broadcastTo } from './infer.ts';
-import type { Call, Infer, OperatorTable, Rule, TypeInfo } from './operator.ts';
+import type { Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operator.ts';
 
 /** Broadcasting that also follows small integers through `f`. */
 const withInts =
@@ -96,110 +96,62 @@ const extremum: Rule = ({ g, inputs, outputs: [y], dy }) => {
 
 const sumOf: Rule = ({ g, inputs, dy }) => inputs.map((x) => g.sumTo(dy, x));
 
+/** An operator of two inputs that follows small integers through `f`. */
+const binary = (f: Parameters<typeof withInts>[1], gradient: Operator['gradient']): Operator => ({
+  inputs: 2,
+  infer: withInts(broadcast, f),
+  gradient,
+});
+
+/** A comparison or a logical operator. */
+const truth = (f: Parameters<typeof withInts>[1]): Operator => ({
+  inputs: 2,
+  infer: withInts(broadcastTo('bool'), f),
+  gradient: 'zero',
+});
+
+const same = (_: GraphBuilder, dy: Value): Value => dy;
+
 /** The family. */
 export const arithmetic: OperatorTable = {
-  Add: {
-    infer: withInts(broadcast, addDims),
-    gradient: partials(
-      (_, dy) => dy,
-      (_, dy) => dy,
-    ),
-  },
-  Sub: {
-    infer: withInts(broadcast, subDims),
-    gradient: partials(
-      (_, dy) => dy,
-      (g, dy) => g.neg(dy),
-    ),
-  },
-  Mul: {
-    infer: withInts(broadcast, mulDims),
-    gradient: partials(
+  Add: binary(addDims, partials(same, same)),
+  Sub: binary(
+    subDims,
+    partials(same, (g, dy) => g.neg(dy)),
+  ),
+  Mul: binary(
+    mulDims,
+    partials(
       (g, dy, _a, b) => g.mul(dy, b),
       (g, dy, a) => g.mul(dy, a),
     ),
-  },
-  Div: {
-    infer: withInts(broadcast, quotient),
-    gradient: partials(
+  ),
+  Div: binary(
+    quotient,
+    partials(
       (g, dy, _a, b) => g.div(dy, b),
       (g, dy, _a, b, y) => g.neg(g.div(g.mul(dy, y), b)),
     ),
-  },
-  Pow: {
-    infer: broadcast,
-    gradient: partials(powBase, powExponent),
-  },
-  Min: {
-    infer: withInts(broadcast, numeric(Math.min)),
-    gradient: extremum,
-  },
-  Max: {
-    infer: withInts(broadcast, numeric(Math.max)),
-    gradient: extremum,
-  },
-  Sum: { infer: broadcast, gradient: sumOf },
+  ),
+  Mod: binary(
+    (a, b) => (b === 0 ? undefined : numeric((x, y) => x - y * Math.floor(x / y))(a, b)),
+    partials(same, (g, dy, a, b) => g.neg(g.mul(dy, g.op('Floor', [g.div(a, b)])))),
+  ),
+  Pow: { inputs: 2, infer: broadcast, gradient: partials(powBase, powExponent) },
+  Min: { inputs: 'all', infer: withInts(broadcast, numeric(Math.min)), gradient: extremum },
+  Max: { inputs: 'all', infer: withInts(broadcast, numeric(Math.max)), gradient: extremum },
+  Sum: { inputs: 'all', infer: broadcast, gradient: sumOf },
   Mean: {
+    inputs: 'all',
     infer: broadcast,
     gradient: ({ g, inputs, dy }) => inputs.map((x) => g.sumTo(g.div(dy, inputs.length), x)),
   },
-  Mod: {
-    infer: withInts(broadcast, (a, b) =>
-      b === 0 ? undefined : numeric((x, y) => x - y * Math.floor(x / y))(a, b),
-    ),
-    gradient: partials(
-      (_, dy) => dy,
-      (g, dy, a, b) => g.neg(g.mul(dy, g.op('Floor', [g.div(a, b)]))),
-    ),
-  },
-  Equal: { infer: withInts(broadcastTo('bool'), equality), gradient: 'zero' },
-  Greater: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => Number(a > b)),
-    ),
-    gradient: 'zero',
-  },
-  GreaterOrEqual: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => Number(a >= b)),
-    ),
-    gradient: 'zero',
-  },
-  Less: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => Number(a < b)),
-    ),
-    gradient: 'zero',
-  },
-  LessOrEqual: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => Number(a <= b)),
-    ),
-    gradient: 'zero',
-  },
-  And: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => a & b),
-    ),
-    gradient: 'zero',
-  },
-  Or: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => a | b),
-    ),
-    gradient: 'zero',
-  },
-  Xor: {
-    infer: withInts(
-      broadcastTo('bool'),
-      numeric((a, b) => a ^ b),
-    ),
-    gradient: 'zero',
-  },
+  Equal: truth(equality),
+  Greater: truth(numeric((a, b) => Number(a > b))),
+  GreaterOrEqual: truth(numeric((a, b) => Number(a >= b))),
+  Less: truth(numeric((a, b) => Number(a < b))),
+  LessOrEqual: truth(numeric((a, b) => Number(a <= b))),
+  And: truth(numeric((a, b) => a & b)),
+  Or: truth(numeric((a, b) => a | b)),
+  Xor: truth(numeric((a, b) => a ^ b)),
 };

@@ -185,6 +185,7 @@ const areOfOneType = (inputs: Call['inputs']): boolean =>
 
 register({
   BatchNormalization: {
+    inputs: 5,
     infer,
     gradient: (backward) => {
       const { node, inputs } = backward;

@@ -104,6 +104,7 @@ const tiled: NonNullable<Operator['rewrite']> = (g, call) => {
 /** The family. */
 export const conv: OperatorTable = {
   Conv: {
+    inputs: 2,
     infer: inferConv,
     gradient: convRule,
     rewrite: tiled,

@@ -117,6 +117,7 @@ const convTransposeRule: Rule = ({ g, node, inputs, outputs: [y], dy, needs }) =
 /** The family. */
 export const convTranspose: OperatorTable = {
   ConvTranspose: {
+    inputs: 2,
     infer: inferConvTranspose,
     gradient: convTransposeRule,
   },

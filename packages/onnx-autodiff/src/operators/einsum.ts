@@ -195,6 +195,7 @@ const einsumRule: Rule = (backward) => {
 
 register({
   Einsum: {
+    inputs: 'all',
     infer: inferEinsum,
     gradient: einsumRule,
   },

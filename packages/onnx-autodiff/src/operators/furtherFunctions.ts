@@ -159,7 +159,7 @@ register({
   IsNaN: { infer: bool, gradient: 'zero' },
   IsInf: { infer: bool, gradient: 'zero' },
   LeakyRelu: from((g, x, _y, node) => oneOr(g, float(node, 'alpha', 0.01), x)),
-  PRelu: { infer: inferPRelu, gradient: prelu },
+  PRelu: { inputs: 2, infer: inferPRelu, gradient: prelu },
   ThresholdedRelu: from((g, x, _y, node) => g.mask(g.greater(x, float(node, 'alpha', 1)), x)),
   Shrink: from((g, x, _y, node) => g.mask(g.greater(g.abs(x), float(node, 'lambd', 0.5)), x)),
   Clip: { infer: inferClip, gradient: clip },

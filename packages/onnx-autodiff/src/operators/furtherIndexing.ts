@@ -7,7 +7,6 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import {
   elementsBack,
-  inferGather,
   input,
   int,
   intsOf,
@@ -119,16 +118,17 @@ const oneHotRule: Rule = ({ g, node, inputs, dy, needs }) => {
   ];
 };
 
-register({
-  Gather: {
-    infer: inferGather,
-    gradient: ({ g, node, inputs, dy }) => {
-      const [x, indices] = inputs as [Value, Value];
-      return [scatterBack(g, dy, x, indices, g.axis(x, int(node, 'axis', 0)))];
-    },
+const gatherRule: Rule = ({ g, node, inputs, dy }) => {
+  const [x, indices] = inputs as [Value, Value];
+  return [scatterBack(g, dy, x, indices, g.axis(x, int(node, 'axis', 0)))];
+};
+
+register(
+  {
+    GatherND: { inputs: 2, infer: inferGatherND, gradient: gatherNDRule },
+    TopK: { inputs: 2, infer: inferTopK, gradient: topKRule },
+    Compress: { inputs: 2, infer: inferCompress, gradient: compressRule },
+    OneHot: { inputs: 3, infer: inferOneHot, gradient: oneHotRule },
   },
-  GatherND: { infer: inferGatherND, gradient: gatherNDRule },
-  TopK: { infer: inferTopK, gradient: topKRule },
-  Compress: { infer: inferCompress, gradient: compressRule },
-  OneHot: { infer: inferOneHot, gradient: oneHotRule },
-});
+  { Gather: gatherRule },
+);

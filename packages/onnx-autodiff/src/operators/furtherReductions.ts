@@ -6,7 +6,6 @@
 
 import {
   axesOf,
-  inferReduce,
   input,
   int,
   normalAxis,
@@ -15,7 +14,6 @@ import {
   refuse,
   register,
   restore,
-  upgradeAxes,
   type Value,
 } from './kit.ts';
 import type { Infer, Rule } from './operator.ts';
@@ -44,12 +42,14 @@ const cumSumRule: Rule = ({ g, node, inputs: [, axis], dy }) => [
   }),
 ];
 
-register({
-  ReduceProd: { infer: inferReduce, gradient: productRule, upgrade: upgradeAxes },
-  ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x))),
-  // x dy / y; at 0 there is nothing to divide by
-  ReduceL2: reduction(({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y())))),
-  ReduceLogSum: reduction(({ g, y, dy }) => g.div(dy, g.exp(y()))),
-  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(dy, g.exp(g.sub(x, y())))),
-  CumSum: { infer: inferCumSum, gradient: cumSumRule },
-});
+register(
+  {
+    ReduceL1: reduction(({ g, x, dy }) => g.mul(dy, g.sign(x))),
+    // x dy / y; at 0 there is nothing to divide by
+    ReduceL2: reduction(({ g, x, y, dy }) => g.mul(x, g.div(dy, g.where(g.equal(y(), 0), 1, y())))),
+    ReduceLogSum: reduction(({ g, y, dy }) => g.div(dy, g.exp(y()))),
+    ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(dy, g.exp(g.sub(x, y())))),
+    CumSum: { inputs: 2, infer: inferCumSum, gradient: cumSumRule },
+  },
+  { ReduceProd: productRule },
+);

@@ -107,6 +107,6 @@ const rule: Rule = (backward) => {
 
 // before operator set 21, a group's channels share scale and bias
 register({
-  InstanceNormalization: { infer: inferInstance, gradient: rule },
-  GroupNormalization: { infer: inferGroup, gradient: rule },
+  InstanceNormalization: { inputs: 3, infer: inferInstance, gradient: rule },
+  GroupNormalization: { inputs: 3, infer: inferGroup, gradient: rule },
 });

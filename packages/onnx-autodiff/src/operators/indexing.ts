@@ -12,8 +12,7 @@ import { input, misfit, normalAxis, numbersIn, sameAsInput } from './infer.ts';
 import type { Infer, OperatorTable, TypeInfo } from './operator.ts';
 import { onDemand } from './registry.ts';
 
-/** Types of Gather. */
-export const inferGather: Infer = (call) => {
+const inferGather: Infer = (call) => {
   const [x, indices] = [input(call, 0), input(call, 1)];
   const { dtype, shape: from } = x;
   if (!from) return [{ dtype, shape: undefined }];
@@ -49,8 +48,7 @@ const inferGatherElements: Infer = (call) => {
 export const elementsBack = (g: GraphBuilder, dy: Value, x: Value, indices: Value, axis: number): Value =>
   g.op('ScatterElements', [g.zerosLike(x), indices, dy], { axis, reduction: 'add' });
 
-/** Types of ScatterElements. */
-export const inferScatterElements: Infer = (call) => {
+const inferScatterElements: Infer = (call) => {
   const [x, indices, updates] = [input(call, 0), input(call, 1), input(call, 2)];
   const ranks = [x, indices, updates].flatMap(({ shape }) => (shape ? [shape.length] : []));
   if (ranks.some((rank) => rank !== ranks[0])) misfit(call, 'all inputs must have equally many axes');
@@ -59,13 +57,14 @@ export const inferScatterElements: Infer = (call) => {
 
 /** The family. */
 export const indexing: OperatorTable = {
-  Gather: { infer: inferGather, gradient: onDemand },
+  Gather: { inputs: 2, infer: inferGather, gradient: onDemand },
   GatherElements: {
+    inputs: 2,
     infer: inferGatherElements,
     gradient: ({ g, node, inputs, dy }) => {
       const [x, indices] = inputs as [Value, Value];
       return [elementsBack(g, dy, x, indices, int(node, 'axis', 0))];
     },
   },
-  ScatterElements: { infer: inferScatterElements, gradient: onDemand },
+  ScatterElements: { inputs: 3, infer: inferScatterElements, gradient: onDemand },
 };

@@ -13,5 +13,6 @@ export * from './infer.ts';
 export * from './reduce.ts';
 export { register } from './registry.ts';
 export * from './sizes.ts';
+export { type Cut, cutsOf, knownPositions } from './slicing.ts';
 export * from './statistics.ts';
 export * from './unary.ts';

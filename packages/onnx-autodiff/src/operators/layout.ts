@@ -5,15 +5,14 @@
  * @see https://onnx.ai/onnx/operators/
  */
 
-import type { GraphBuilder } from '../graph/builder.ts';
-import { int, ints, type Value } from '../graph/value.ts';
+import { int, ints } from '../graph/value.ts';
 import { exactQuotient, mulDims, product, symbol } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
 import { keptInts, movedInts } from './elements.ts';
 import { broadcastShapes, freshShape, input, misfit, normalAxis, numbersIn } from './infer.ts';
 import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
+import { onDemand } from './registry.ts';
 import { shapeFromInts } from './shapes.ts';
-import { shapeOfSizes, sizeAlong } from './sizes.ts';
 
 /** Shape that a Reshape gives: 0 copies a size, -1 is what remains. */
 function reshaped(call: Call, from: Shape | undefined, wanted: Shape): Shape {
@@ -142,31 +141,12 @@ const inferTile: Infer = (call) => {
 
 const back: Rule = ({ g, inputs: [x], dy }) => [x && g.reshapeLike(dy, x)];
 
-/** x repeated r times along an axis: dx sums over the r copies. */
-const tileRule: Rule = ({ g, inputs, dy }) => {
-  const [x, repeats] = inputs as [Value, Value];
-  // an axis that is repeated becomes two: which copy, which element
-  const axes = g.knownShape(x).map((_, axis) => ({
-    copies: repeatsAlong(g, repeats, axis),
-    size: sizeAlong(g, x, axis),
-  }));
-  const isApart = axes.map(({ copies }) => copies.ints?.[0] !== 1);
-  const apart = axes.flatMap(({ copies, size }, axis) => (isApart[axis] ? [copies, size] : [size]));
-  const summed = axes.flatMap((_, axis) =>
-    isApart[axis] ? [axis + isApart.slice(0, axis).filter(Boolean).length] : [],
-  );
-  return [g.reshapeLike(g.reduceSum(g.reshape(dy, shapeOfSizes(g, apart)), summed), x)];
-};
-
-const repeatsAlong = (g: GraphBuilder, repeats: Value, axis: number): Value =>
-  g.gather(repeats, g.ints([axis]));
-
 /** The family. */
 export const layout: OperatorTable = {
-  Reshape: { infer: inferReshape, gradient: back },
+  Reshape: { inputs: 2, infer: inferReshape, gradient: back },
   Flatten: { infer: inferFlatten, gradient: back },
   Squeeze: { infer: inferSqueeze, gradient: back },
-  Unsqueeze: { infer: inferUnsqueeze, gradient: back },
+  Unsqueeze: { inputs: 2, infer: inferUnsqueeze, gradient: back },
   Transpose: {
     infer: inferTranspose,
     gradient: ({ g, node, dy }) => {
@@ -179,6 +159,6 @@ export const layout: OperatorTable = {
       ];
     },
   },
-  Expand: { infer: inferExpand, gradient: ({ g, inputs: [x], dy }) => [x && g.sumTo(dy, x)] },
-  Tile: { infer: inferTile, gradient: tileRule },
+  Expand: { inputs: 2, infer: inferExpand, gradient: ({ g, inputs: [x], dy }) => [x && g.sumTo(dy, x)] },
+  Tile: { inputs: 2, infer: inferTile, gradient: onDemand },
 };

@@ -134,10 +134,12 @@ const negativeLogLikelihoodRule: Rule = (backward) => {
 /** The family. */
 export const losses: OperatorTable = {
   SoftmaxCrossEntropyLoss: {
+    inputs: 2,
     infer: inferLoss,
     gradient: crossEntropyRule,
   },
   NegativeLogLikelihoodLoss: {
+    inputs: 2,
     infer: inferLoss,
     gradient: negativeLogLikelihoodRule,
   },

@@ -167,8 +167,8 @@ const meanVarianceRule: Rule = ({ g, node, dy, inputs: [x], outputs: [y] }) => {
 };
 
 register({
-  LayerNormalization: { infer: inferLayer, gradient: layerRule },
-  RMSNormalization: { infer: inferRms, gradient: rmsRule },
+  LayerNormalization: { inputs: 2, infer: inferLayer, gradient: layerRule },
+  RMSNormalization: { inputs: 2, infer: inferRms, gradient: rmsRule },
   LpNormalization: { infer: inferAlongAxis, gradient: lpRule },
   MeanVarianceNormalization: { infer: inferMeanVariance, gradient: meanVarianceRule },
 });

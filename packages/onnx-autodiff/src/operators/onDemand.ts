@@ -30,6 +30,7 @@ export const families: readonly Family[] = [
   ),
   family('BatchNormalization', () => import('./batchNormalization.ts')),
   family('InstanceNormalization GroupNormalization', () => import('./groupNormalization.ts')),
+  family('Concat Split Where Slice Tile', () => import('./rearranging.ts')),
   family('Gather GatherND TopK Compress OneHot', () => import('./furtherIndexing.ts')),
   family('ScatterElements ScatterND', () => import('./scattering.ts')),
   family(

@@ -59,6 +59,11 @@ export type Rule = (backward: Backward) => readonly (Value | undefined)[];
 
 /** An operator. */
 export interface Operator {
+  /**
+   * How many inputs it cannot do without, or that it takes any number of which none may be left out. A call without them
+   * is `ERR_MODEL_INVALID`, so that a rule may index them freely. Default 1.
+   */
+  readonly inputs?: number | 'all';
   /** Types of its outputs. */
   readonly infer: Infer;
   /** Its rule; `'zero'` if its outputs do not move when its inputs do (comparisons, shapes, roundings). */

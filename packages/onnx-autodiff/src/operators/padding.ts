@@ -148,6 +148,7 @@ const padRule: Rule = (backward) => {
 /** The family. */
 export const padding: OperatorTable = {
   Pad: {
+    inputs: 2,
     infer: inferPad,
     gradient: padRule,
   },

@@ -86,6 +86,6 @@ const gemmRule: Rule = ({ g, node, inputs: [a, b, c], dy, needs }) => {
 
 /** The family. */
 export const products: OperatorTable = {
-  MatMul: { infer: inferMatMul, gradient: matMulRule },
-  Gemm: { infer: inferGemm, gradient: gemmRule },
+  MatMul: { inputs: 2, infer: inferMatMul, gradient: matMulRule },
+  Gemm: { inputs: 2, infer: inferGemm, gradient: gemmRule },
 };

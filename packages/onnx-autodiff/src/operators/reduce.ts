@@ -27,8 +27,7 @@ export function axesOf(reduction: Reduction, rank: number): readonly number[] | 
   return axes?.every((axis) => typeof axis === 'number') ? (axes as readonly number[]) : undefined;
 }
 
-/** Types of a reduction. */
-export const inferReduce: Infer = (call) => {
+const inferReduce: Infer = (call) => {
   const { dtype, shape, ints: values } = input(call, 0);
   if (!shape) return [{ dtype, shape: undefined }];
   const keep = int(call, 'keepdims', 1) === 1;
@@ -67,7 +66,7 @@ function countOf({ g, node, inputs, outputs: [y] }: Backward): Value {
 }
 
 /** Moves the attribute `axes` of older operator sets to an input. */
-export const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
+const upgradeAxes: NonNullable<Operator['upgrade']> = (g, call) => {
   const axes = ints(call, 'axes');
   if (!axes) return call;
   const { axes: _, ...attributes } = call.attributes;

@@ -1,13 +1,16 @@
-/** Operators that come later than those of table.ts, and what happens where one has not come yet. */
+/** Operators and rules that come later than those of table.ts, and what happens where one has not come yet. */
 
 import type { Operator, OperatorTable, Rule } from './operator.ts';
 
 /** Operators of the families that are here, by name. */
 export const registered: Record<string, Operator> = {};
+/** Rules of operators that are here from the start, and seldom differentiated. */
+export const rules: Record<string, Rule> = {};
 
-/** Adds a family. */
-export function register(family: OperatorTable): void {
+/** Adds a family: operators, and rules of operators that are here without one. */
+export function register(family: OperatorTable, missing: Readonly<Record<string, Rule>> = {}): void {
   Object.assign(registered, family);
+  Object.assign(rules, missing);
 }
 
 /** Throws if an operator could be here: not where all are. */
@@ -21,8 +24,9 @@ export function onMissing(handler: (op: string) => void): void {
 /** Throws `ERR_OPERATOR_UNLOADED`, with the operator's name as its cause, if it belongs to a family that is not here. */
 export const checkLoaded = (op: string): void => check(op);
 
-/** The rule of an operator that is often there, but seldom differentiated. Its family brings another. */
-export const onDemand: Rule = ({ node: { op } }) => {
-  checkLoaded(op);
-  return [];
+/** The rule of an operator that is here without one. */
+export const onDemand: Rule = (backward) => {
+  const { op } = backward.node;
+  if (!rules[op]) checkLoaded(op);
+  return (rules[op] as Rule)(backward);
 };

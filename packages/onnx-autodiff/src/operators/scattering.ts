@@ -8,17 +8,7 @@
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
-import {
-  inferScatterElements,
-  input,
-  int,
-  misfit,
-  refuse,
-  register,
-  sameAsInput,
-  text,
-  type Value,
-} from './kit.ts';
+import { input, int, misfit, refuse, register, sameAsInput, text, type Value } from './kit.ts';
 import type { Backward, Infer, Rule, TypeInfo } from './operator.ts';
 
 const inferScatterND: Infer = (call) => {
@@ -91,13 +81,9 @@ const scatterRule =
     return [needs(0) ? kept() : undefined, undefined, needs(2) ? at.read(dy) : undefined];
   };
 
-register({
-  ScatterElements: {
-    infer: inferScatterElements,
-    gradient: scatterRule(elementPlaces, ['none', 'add', 'min', 'max', 'mul']),
+register(
+  {
+    ScatterND: { inputs: 3, infer: inferScatterND, gradient: scatterRule(tuplePlaces, ['none', 'add']) },
   },
-  ScatterND: {
-    infer: inferScatterND,
-    gradient: scatterRule(tuplePlaces, ['none', 'add']),
-  },
-});
+  { ScatterElements: scatterRule(elementPlaces, ['none', 'add', 'min', 'max', 'mul']) },
+);

@@ -7,11 +7,10 @@
 import { int, type Value } from '../graph/value.ts';
 import { addDims, ceilDiv, exactQuotient, mulDims, subDims } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
-import { numbersOf } from '../model/tensors.ts';
 import { movedInts } from './elements.ts';
 import { broadcastShapes, input, intsOf, misfit, normalAxis, sameAsInput } from './infer.ts';
-import type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operator.ts';
-import { cut, embed, shapeOfSizes, sizeAlong } from './sizes.ts';
+import type { Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operator.ts';
+import { onDemand } from './registry.ts';
 
 const inferConcat: Infer = (call) => {
   const { dtype } = input(call, 0);
@@ -38,21 +37,6 @@ function agreed(call: Call, dims: readonly Dim[], axis: number): Dim {
     misfit(call, `parts must have the same size along axis ${axis}`);
   return numbers[0] ?? (dims[0] as Dim);
 }
-
-/** Each part is cut out of dy. */
-const concatRule: Rule = ({ g, node, inputs, dy, needs }) => {
-  const axis = g.axis(dy, int(node, 'axis', 0));
-  const wanted = inputs.flatMap((_, i) => (needs(i) ? [i] : []));
-  const sizes = inputs.map((x) => sizeAlong(g, x, axis));
-  if (wanted.length === 1) {
-    const [only] = wanted as [number];
-    const start = sizes.slice(0, only).reduce(g.add, g.ints([0]));
-    return inputs.map((_x, i) => (i === only ? cut(g, dy, { axis, start }, sizes[i] as Value) : undefined));
-  }
-  const parts = g.ops('Split', [dy, shapeOfSizes(g, sizes)], { axis }, inputs.length);
-  // the size along the axis may have another name in dy
-  return inputs.map((x, i) => (needs(i) ? g.reshapeLike(parts[i] as Value, x) : undefined));
-};
 
 /** Sizes of the parts along an axis of a given size; undefined where only the running graph knows them. */
 function partSizes(call: Call, size: Dim | undefined): readonly Dim[] | undefined {
@@ -94,22 +78,8 @@ const inferSplit: Infer = (call) => {
 const contradicts = (a: Dim | undefined, b: Dim | undefined): boolean =>
   typeof a === 'number' && typeof b === 'number' && a !== b;
 
-/** Parts go back side by side; those that nothing depends on are zeros. */
-const splitRule: Rule = ({ g, node, inputs: [x], outputs, gradients }) => {
-  const whole = x as Value;
-  const axis = g.axis(whole, int(node, 'axis', 0));
-  const used = outputs.flatMap((_, i) => (gradients[i] ? [i] : []));
-  if (used.length === 1) {
-    const [only] = used as [number];
-    const start = outputs.slice(0, only).reduce((sum, y) => g.add(sum, sizeAlong(g, y, axis)), g.ints([0]));
-    return [embed(g, gradients[only] as Value, whole, [{ axis, start }])];
-  }
-  const parts = outputs.map((y, i) => gradients[i] ?? g.zerosLike(y));
-  return [g.reshapeLike(g.concat(parts, axis), whole)];
-};
-
 /** Operator sets before 18 have no `num_outputs`: without sizes all parts are equal. */
-const upgradeSplit: Operator['upgrade'] = (_g, call, opset) =>
+const upgradeSplit: NonNullable<Operator['upgrade']> = (_g, call, opset) =>
   opset < 18 && !call.inputs[1]
     ? { ...call, attributes: { ...call.attributes, num_outputs: { type: 'int', value: call.outputCount } } }
     : call;
@@ -139,41 +109,16 @@ function chosenInts(
   return isWhole && chosen.every((value) => value !== undefined) ? (chosen as Dim[]) : undefined;
 }
 
-/** True for a constant as low as attention masks put in before a softmax, through which no slope is infinite. */
-const isMaskFill = ({ constant, isParameter }: Value): boolean =>
-  constant !== undefined &&
-  !isParameter &&
-  constant.data.length === 1 &&
-  (constant.dtype === 'float32' || constant.dtype === 'float64') &&
-  (numbersOf(constant)[0] as number) <= -1e4;
-
-/**
- * dy where the condition chose the input, else 0: not even an infinite dy may leak to the other side, which is how
- * models guard roots and logarithms. Where that cannot be, a product is 2 to 3 times as fast as a choice.
- */
-function chosen({ g, inputs, dy }: Backward, side: 1 | 2): Value {
-  const [condition, x, y] = inputs as [Value, Value, Value];
-  const [own, other] = side === 1 ? [x, y] : [y, x];
-  if (isMaskFill(other))
-    return g.sumTo(g.mul(dy, g.mask(side === 1 ? condition : g.not(condition), dy)), own);
-  return g.sumTo(side === 1 ? g.where(condition, dy, 0) : g.where(condition, 0, dy), own);
-}
-
-const whereRule: Rule = (backward) =>
-  [undefined, 1, 2].map((side) =>
-    side && backward.needs(side) ? chosen(backward, side as 1 | 2) : undefined,
-  );
-
 /** The same operator, with the same attributes and other inputs, applied to dy: for linear maps that are symmetric. */
 const itself: Rule = ({ g, node, inputs, dy }) => g.node(node.op, [dy, ...inputs.slice(1)], node.attributes);
 
 /** The family. */
 export const selection: OperatorTable = {
-  Concat: { infer: inferConcat, gradient: concatRule },
-  Split: { infer: inferSplit, gradient: splitRule, upgrade: upgradeSplit },
-  Where: { infer: inferWhere, gradient: whereRule },
+  Concat: { inputs: 'all', infer: inferConcat, gradient: onDemand },
+  Split: { infer: inferSplit, gradient: onDemand, upgrade: upgradeSplit },
+  Where: { inputs: 3, infer: inferWhere, gradient: onDemand },
   // a triangle is cut out of dy as it was out of x
   Trilu: { infer: sameAsInput, gradient: itself },
   // turning back is turning again
-  ReverseSequence: { infer: sameAsInput, gradient: itself },
+  ReverseSequence: { inputs: 2, infer: sameAsInput, gradient: itself },
 };

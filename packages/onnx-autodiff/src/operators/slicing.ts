@@ -1,22 +1,19 @@
 /**
- * Slice: elements from `start` to `end` in steps, along some axes. Its adjoint puts them back among zeros.
- *
- * Along an axis of step k, the gradient is first spread out: a new axis of size k holds it and k - 1 zeros.
+ * Slice: elements from `start` to `end` in steps, along some axes.
  *
  * @see https://onnx.ai/onnx/operators/onnx__Slice.html
  */
 
-import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
 import { addDims, ceilDiv, farAway, isNegative, subDims, symbol } from '../model/dims.ts';
 import type { Dim, Shape } from '../model/model.ts';
 import { movedInts } from './elements.ts';
 import { freshShape, input, intsOf, misfit, normalAxis, numbersIn } from './infer.ts';
-import type { Call, Infer, OperatorTable, Rule } from './operator.ts';
-import { asCall, embed, type Place, refuse, shapeOfSizes, sizeAlong } from './sizes.ts';
+import type { Call, Infer, OperatorTable } from './operator.ts';
+import { onDemand } from './registry.ts';
 
 /** A cut along one axis; positions are undefined where only the running graph knows them. */
-interface Cut {
+export interface Cut {
   readonly axis: number;
   readonly start: Dim | undefined;
   readonly end: Dim | undefined;
@@ -24,7 +21,7 @@ interface Cut {
 }
 
 /** Cuts of a call on an input of known rank; undefined where not even the axes are known. */
-function cutsOf(call: Call, rank: number): readonly Cut[] | undefined {
+export function cutsOf(call: Call, rank: number): readonly Cut[] | undefined {
   const [starts, ends] = [intsOf(call, 1), intsOf(call, 2)];
   const steps = call.inputs[4] ? numbersIn(call, 4) : [];
   const count = starts?.length ?? ends?.length ?? input(call, 1).shape?.[0];
@@ -75,7 +72,7 @@ function cutSize(size: Dim, { start, end, step }: Cut): Dim | undefined {
 }
 
 /** First position and number of elements of a cut in numbers. */
-function knownPositions(
+export function knownPositions(
   size: number,
   start: number,
   end: number,
@@ -119,55 +116,11 @@ function cutInts(x: Value, from: Shape, shape: Shape, cuts: readonly Cut[]): rea
   );
 }
 
-/** First position of a cut when the graph runs. */
-function firstPosition(g: GraphBuilder, x: Value, { axis, start, step = 1 }: Cut, given: Value): Value {
-  const size = g.knownShape(x)[axis];
-  if (typeof start === 'number') {
-    if (typeof size === 'number') return g.ints([knownPositions(size, start, start, step).first]);
-    if (start >= 0 && start < farAway && step > 0) return g.ints([start]);
-  }
-  const end = sizeAlong(g, x, axis);
-  if (typeof start === 'number' && start === -1) return g.sub(end, 1);
-  const counted = g.where(g.less(given, 0), g.add(given, end), given);
-  return g.min(g.max(counted, 0), step > 0 ? end : g.sub(end, 1));
-}
-
-/** dy with zeros between its elements along an axis: the adjoint of taking every k-th of as many as there must be. */
-function spread(g: GraphBuilder, dy: Value, axis: number, k: number): Value {
-  const rank = g.rank(dy);
-  const apart = g.unsqueeze(dy, [axis + 1]);
-  const amounts = Array.from({ length: 2 * (rank + 1) }, (_, i) => (i === rank + 1 + axis + 1 ? k - 1 : 0));
-  const sizes = Array.from({ length: rank }, (_, i) => (i === axis ? -1 : sizeAlong(g, dy, i)));
-  const joined = g.reshape(g.pad(apart, amounts), shapeOfSizes(g, sizes));
-  return g.slice(joined, [0], [1 - k], [axis]);
-}
-
-const sliceRule: Rule = ({ g, node, inputs, outputs: [y], dy }) => {
-  const [x, starts] = inputs as [Value, Value];
-  const cuts =
-    cutsOf(asCall(g, node), g.rank(x)) ??
-    refuse(node, 'axes must be known to differentiate. Received: computed ones');
-  let part = dy;
-  const places = cuts.map((cut, i): Place => {
-    const { axis, step = refuse(node, 'steps must be known to differentiate. Received: computed ones') } =
-      cut;
-    if (g.knownShape(y as Value)[axis] === 0) return { axis, start: 0 };
-    const given = g.cast(g.gather(starts, g.ints([i])), 'int64');
-    const first = firstPosition(g, x, cut, given);
-    if (step === 1) return { axis, start: first };
-    // counted down, the last element lies first
-    const reach = g.mul(g.sub(sizeAlong(g, y as Value, axis), 1), step);
-    if (step < 0) part = g.slice(part, [-1], [-farAway], [axis], [-1]);
-    if (step !== -1) part = spread(g, part, axis, Math.abs(step));
-    return { axis, start: step < 0 ? g.add(first, reach) : first };
-  });
-  return [embed(g, part, x, places)];
-};
-
 /** The family. */
 export const slicing: OperatorTable = {
   Slice: {
+    inputs: 3,
     infer: inferSlice,
-    gradient: sliceRule,
+    gradient: onDemand,
   },
 };
