@@ -1,7 +1,7 @@
 /** Averaged weights in the variables, for evaluation. */
 
 import type * as tf from '@tensorflow/tfjs-core';
-import { averagedWeights, type OptimizerSpec, type OptimizerState } from '@vradam/core';
+import type { OptimizerSpec, OptimizerState } from '@vradam/core';
 import { fail } from './errors.ts';
 import type { Variables } from './gradients.ts';
 import { share } from './journal.ts';
@@ -17,17 +17,16 @@ export const keepsAverage = ({ transforms }: OptimizerSpec): boolean =>
  * @throws VRAdamError `ERR_STATE_MISMATCH` if the state keeps no average. Then nothing has changed.
  */
 export function swapIn(state: OptimizerState<tf.Tensor>, variables: Variables): () => void {
-  const averages = Object.entries(averagedWeights(state));
-  if (averages.length === 0) {
-    fail('ERR_STATE_MISMATCH', 'there is no average yet. Use averageWeights, and take a step.');
-  }
-  const swapped = averages.flatMap(([name, average]) => {
-    const variable = variables[name];
-    if (!variable || variable.isDisposed) return [];
+  const swapped = [...state.parameters].flatMap(([name, { slots }]) => {
+    const [variable, average] = [variables[name], slots['average']];
+    if (!variable || variable.isDisposed || !average) return [];
     const weight = share(variable);
     variable.assign(average);
     return [{ variable, weight }];
   });
+  if (swapped.length === 0) {
+    fail('ERR_STATE_MISMATCH', 'there is no average yet. Use averageWeights, and take a step.');
+  }
   return () => {
     for (const { variable, weight } of swapped) {
       if (!variable.isDisposed) variable.assign(weight);

@@ -59,6 +59,9 @@ const begin = ({ groups }: OptimizerSpec): Progress => ({
   waiting: new Map(),
 });
 
+const rateAt = <R extends number | null>(rate: R | Schedule, step: number): R | number =>
+  typeof rate === 'function' ? rate(step) : rate;
+
 /** Those of the variables whose names are wanted. */
 const only = (variables: Variables, wanted: (name: string) => boolean): Variables =>
   Object.fromEntries(Object.entries(variables).filter(([name]) => wanted(name)));
@@ -135,10 +138,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   }
 
   #liveRates(step: number): (number | null)[] {
-    return this.spec.groups.map(({ name }) => {
-      const rate = this.#rates.get(name) ?? null;
-      return typeof rate === 'function' ? rate(step) : rate;
-    });
+    return this.spec.groups.map(({ name }) => rateAt(this.#rates.get(name) ?? null, step));
   }
 
   /**
@@ -191,16 +191,20 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   forget(...names: string[]): void {
     const { state, variables, waiting } = this.#progress;
-    const parameters = new Map(state.parameters);
-    const rest = { ...variables };
     for (const name of names) {
-      const parameter = parameters.get(name);
-      if (!parameter) fail('ERR_PARAMETER_UNKNOWN', `forget: there is no state of ${JSON.stringify(name)}.`);
-      for (const tensor of Object.values(parameter.slots)) tensor.dispose();
-      parameters.delete(name);
-      delete rest[name];
+      if (!state.parameters.has(name))
+        fail('ERR_PARAMETER_UNKNOWN', `forget: there is no state of ${JSON.stringify(name)}.`);
     }
-    this.#progress = { state: { ...state, parameters }, variables: rest, waiting };
+    const kept = new Map(state.parameters);
+    for (const name of names) {
+      for (const tensor of Object.values(kept.get(name)?.slots ?? {})) tensor.dispose();
+      kept.delete(name);
+    }
+    this.#progress = {
+      state: { ...state, parameters: kept },
+      variables: only(variables, (name) => kept.has(name)),
+      waiting,
+    };
   }
 
   /** Learning rate of the next step, before the brake, of the group `default`. */
@@ -217,8 +221,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   learningRateOf(group: string): number {
     const found = this.spec.groups.find(({ name }) => name === group);
     if (!found) fail('ERR_PARAMETER_UNKNOWN', `learningRateOf: no group ${JSON.stringify(group)}.`);
-    const rate = this.#rates.get(group) ?? found.options.learningRate;
-    return typeof rate === 'function' ? rate(this.#progress.state.step) : rate;
+    return rateAt(this.#rates.get(group) ?? found.options.learningRate, this.#progress.state.step);
   }
 
   /**
@@ -230,8 +233,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   setLearningRate(learningRate: number | Schedule | null, group?: string): void {
     const { state } = this.#progress;
-    const now = typeof learningRate === 'function' ? learningRate(state.step) : learningRate;
-    setLearningRate(this, state, now, group); // checks the value and the group
+    setLearningRate(this, state, rateAt(learningRate, state.step), group); // checks the value and the group
     for (const { name } of this.spec.groups) {
       if (group !== undefined && name !== group) continue;
       if (learningRate === null) this.#rates.delete(name);
