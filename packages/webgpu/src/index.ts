@@ -1,5 +1,6 @@
 export * from '@vradam/core';
 export { createOptimizer, type WebGPUOptions } from './create.ts';
+export { createWebGPUOps, type DeviceOps, type DeviceTensor } from './deviceOps.ts';
 export type { Gradient } from './gradients.ts';
 export { type GPUGradients, type Views, WebGPUOptimizer } from './optimizer.ts';
 export { exportState, importState } from './state.ts';

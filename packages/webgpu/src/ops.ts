@@ -37,13 +37,13 @@ export const leaf = (name: string): Value => ({ code: () => name, inputs: [] });
 /** `a x`, without the multiplication where `a` is written as 1. */
 const times = (a: string, x: string): string => (a === '1f' ? x : a === '-1f' ? `-${x}` : `${a} * ${x}`);
 
-/** What one `vec4f` adds to `sum |x|^power`; products where they will do, as `pow` keeps fewer digits. */
-function powerOf(power: number): (x: string) => string {
+/** What one element, or one `vec4f`, adds to `sum |x|^power`; products where they will do, as `pow` keeps fewer digits. */
+export function powerOf(power: number): (x: string) => string {
   if (power === 1) return (x) => `abs(${x})`;
   if (power === 2) return (x) => `${x} * ${x}`;
   if (power === 3) return (x) => `abs(${x}) * ${x} * ${x}`;
   if (power === 4) return (x) => `(${x} * ${x}) * (${x} * ${x})`;
-  return (x) => `pow(abs(${x}), vec4f(${power}))`;
+  return (x) => `exp2(${literal(power)} * log2(abs(${x})))`; // `pow`, of a number as of a vector
 }
 
 const never = (what: string) => (): never =>

@@ -5,10 +5,12 @@ import type { Counters, DeviceCounters } from './counters.ts';
 import { fail, show } from './errors.ts';
 import { type Found, findGradients, type Gradient } from './gradients.ts';
 import { header, statsWords } from './layout.ts';
+import { copySource, copyTarget } from './platform.ts';
 import type { Program } from './program.ts';
 import { type Part, Readback } from './readback.ts';
 import { type Call, type Recordable, Recorder } from './record.ts';
 import { reportGroup, type StepStats } from './stats.ts';
+import { type BufferRange, checkRange, rangeOf } from './tensors.ts';
 import { type Use, Watch } from './watch.ts';
 
 /** Parts of buffers by parameter name, in bytes; each can be bound in a shader. */
@@ -253,6 +255,28 @@ export class WebGPUOptimizer {
     const read = await this.#readback.read(parts);
     await this.watch.settle();
     return Object.fromEntries(entries.map(([name], i) => [name, new Float32Array(read[i] as ArrayBuffer)]));
+  }
+
+  /**
+   * Puts another buffer in the place of a parameter's, as frameworks do when they assign to a variable. What it holds is
+   * the parameter from now on.
+   *
+   * @param name - of a parameter that was given as a buffer.
+   * @throws VRAdamError `ERR_PARAMETER_UNKNOWN`, `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`, `ERR_SHAPE_MISMATCH`,
+   *   `ERR_BUFFER`.
+   */
+  rebind(name: string, buffer: GPUBuffer | BufferRange): void {
+    const tensor = this.machine.tensors.find((one) => one.name === name && one.own);
+    if (!tensor)
+      fail('ERR_PARAMETER_UNKNOWN', `rebind: no parameter ${show(name)} in a buffer of the caller's.`);
+    const range = checkRange(
+      `parameter ${show(name)}`,
+      rangeOf(buffer),
+      4 * tensor.elements,
+      copySource | copyTarget,
+    );
+    tensor.own = range;
+    Object.assign(this.parameters[name] as Views[string], range);
   }
 
   /**

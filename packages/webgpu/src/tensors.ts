@@ -34,8 +34,8 @@ export interface Tensor {
   readonly weightDecay: number;
   /** Initial numbers; undefined for a buffer. */
   readonly data: ArrayLike<number> | undefined;
-  /** The caller's buffer; undefined in the arena. */
-  readonly own: Required<BufferRange> | undefined;
+  /** The caller's buffer, which may be replaced; undefined in the arena. */
+  own: Required<BufferRange> | undefined;
 }
 
 /** Whether a value is a GPUBuffer, of whichever implementation. */

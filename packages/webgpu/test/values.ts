@@ -3,7 +3,7 @@
 import type { GPUGradients, Views, WebGPUOptimizer } from '../src/index.ts';
 
 /** Writes numbers into views. */
-export function write(device: GPUDevice, views: Views, name: string, data: ArrayLike<number>): void {
+function write(device: GPUDevice, views: Views, name: string, data: ArrayLike<number>): void {
   const { buffer, offset } = views[name] as Views[string];
   device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
 }

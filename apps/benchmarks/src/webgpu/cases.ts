@@ -32,7 +32,7 @@ const lengths = (elements: number, tensors: number): [name: string, length: numb
   ]);
 
 /** A kernel that copies as a user would write it: 8 bytes a parameter. */
-export function openCopy(device: GPUDevice, elements: number): Contestant {
+function openCopy(device: GPUDevice, elements: number): Contestant {
   const [size, items] = [64, 16];
   const code = `@group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> destination: array<vec4f>;

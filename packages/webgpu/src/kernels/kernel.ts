@@ -35,7 +35,7 @@ const types = {
 } as const;
 
 /** `select(isNaN, ...)` in bits: WGSL may take for granted that there is no NaN, and `min` may then drop it. */
-const lesser = `fn lesser(a: f32, b: f32) -> f32 {
+export const lesser: string = `fn lesser(a: f32, b: f32) -> f32 {
   if ((bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u) { return a; }
   if ((bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u) { return b; }
   return min(a, b);
