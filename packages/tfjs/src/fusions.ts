@@ -15,9 +15,11 @@ import {
 } from '@vradam/wasm';
 import { oncePerMemory } from './gradientKernels/wasmBackend.ts';
 
-/** Rules by the algorithm's name, and the kernels that they need. */
+/** Algorithms that are fused on wasm, for a class of your own: others run in tfjs operations there. */
 export interface Fusion {
+  /** By the algorithm's name. */
   readonly rules: Readonly<Record<string, Rule>>;
+  /** The kernels that they need, over tfjs's memory. */
   readonly kernelsOver: (memory: Memory) => MomentKernels;
 }
 

@@ -1,6 +1,7 @@
 export * from '@vradam/core';
 export { type FitCallbacks, type FitLogs, type LogOptions, logStats, scheduleByEpoch } from './callbacks.ts';
 export { ConfiguredOptimizer, type TfjsOptions, type TransformOptions } from './configured.ts';
+export { type Fusion, fullFusion, momentFusion } from './fusions.ts';
 export { type BatchNormResult, batchNormTraining, registerGradientKernels } from './gradientKernels/index.ts';
 export { createTfjsOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
 export { TfjsOptimizer } from './optimizer.ts';

@@ -14,6 +14,7 @@ export interface ConvolutionCase {
 /** The cases: the layers of small image models. */
 export const convolutionCases: readonly ConvolutionCase[] = [
   { batch: 32, size: 32, inChannels: 3, outChannels: 32 },
+  { batch: 128, size: 32, inChannels: 3, outChannels: 32 },
   { batch: 32, size: 32, inChannels: 32, outChannels: 32 },
   { batch: 32, size: 16, inChannels: 32, outChannels: 64 },
   { batch: 32, size: 8, inChannels: 64, outChannels: 128 },
