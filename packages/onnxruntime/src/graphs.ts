@@ -221,7 +221,8 @@ export const operatorsIn = ({ nodes, functions }: Model): string[] =>
   [nodes, ...functions.map((own) => own.nodes)]
     .flat()
     .map(({ op }) => op)
-    .filter((op) => op !== 'Dropout');
+    .filter((op) => op !== 'Dropout')
+    .concat(functions.length > 0 ? ['functions'] : []);
 
 /** Numbers that an input must stay within. */
 export interface InputRange {

@@ -1,7 +1,7 @@
-/** Puts the bodies of a model's own functions where they are called. */
+/** Puts the bodies of a model's own functions where they are called. Loaded where a model has any. */
 
-import { fail } from '../errors.ts';
 import type { Attribute, Attributes, FunctionSpec, Model, NodeSpec } from '../model/model.ts';
+import { fail, parts } from '../operators/kit.ts';
 
 /** Nodes and calls that a file may unfold to; beyond that it is not a model but an attack. */
 const limit = 200_000;
@@ -22,8 +22,7 @@ function bind(attributes: Attributes, given: Attributes): Attributes {
  *
  * @throws VRAdamError `ERR_MODEL_INVALID` if functions call themselves, `ERR_LIMIT` if they unfold without end.
  */
-export function inlineFunctions({ nodes, functions }: Model): readonly NodeSpec[] {
-  if (functions.length === 0) return nodes;
+function inlineFunctions({ nodes, functions }: Model): readonly NodeSpec[] {
   const byName = new Map(functions.map((f) => [`${f.domain}.${f.name}`, f]));
   const flat: NodeSpec[] = [];
   let calls = 0;
@@ -80,3 +79,5 @@ function instantiate(body: FunctionSpec, call: NodeSpec, number: number): NodeSp
   );
   return [...inner, ...passed];
 }
+
+parts.inlineFunctions = inlineFunctions;

@@ -3,9 +3,9 @@
 import { fail } from '../errors.ts';
 import type { Model, NodeSpec, Tensor, ValueSpec } from '../model/model.ts';
 import type { OperatorTable } from '../operators/operator.ts';
+import { checkLoaded, parts } from '../operators/registry.ts';
 import { findOperator } from '../operators/table.ts';
 import { GraphBuilder } from './builder.ts';
-import { inlineFunctions } from './inline.ts';
 import { sortNodes } from './sort.ts';
 import { type Node, tensorOf, type Value } from './value.ts';
 
@@ -65,7 +65,7 @@ export function loadGraph(
   const g = new GraphBuilder({ name: model.name, opset: Math.max(model.opset, 18), operators });
   const values = givenValues(g, model, isParameter);
   const declared = new Map([...model.values, ...model.outputs].map((spec) => [spec.name, spec]));
-  for (const node of sortNodes(inlineFunctions(model), values)) {
+  for (const node of sortNodes(flatNodes(model), values)) {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : (values.get(name) as Value)));
     const outputs =
       replace?.(g, node, inputs) ?? place(g, node, inputs, { opset: model.opset, declared, rewrite });
@@ -84,6 +84,13 @@ export function loadGraph(
     );
   }
   return { g, values, model };
+}
+
+/** The nodes of a model without calls of its own functions. */
+function flatNodes(model: Model): readonly NodeSpec[] {
+  if (model.functions.length === 0) return model.nodes;
+  if (!parts.inlineFunctions) checkLoaded('functions');
+  return (parts.inlineFunctions as NonNullable<typeof parts.inlineFunctions>)(model);
 }
 
 /** What is there without a node: inputs, parameters, constants. */

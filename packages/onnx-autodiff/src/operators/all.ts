@@ -1,10 +1,12 @@
 /** All operators, from the start: whoever imports this need not wait for any. */
 
+import '../graph/inline.ts';
 import './batchNormalization.ts';
 import './depthToSpace.ts';
 import './dropout.ts';
 import './einsum.ts';
 import './furtherFunctions.ts';
+import './furtherImages.ts';
 import './furtherIndexing.ts';
 import './furtherReductions.ts';
 import './groupNormalization.ts';

@@ -1,8 +1,7 @@
 /** Operators on images: convolution and pooling. */
 
 import { conv } from './conv.ts';
-import { convTranspose } from './convTranspose.ts';
 import { register } from './kit.ts';
 import { pool } from './pool.ts';
 
-register({ ...conv, ...convTranspose, ...pool });
+register({ ...conv, ...pool });

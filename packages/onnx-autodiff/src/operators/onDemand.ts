@@ -15,9 +15,10 @@ const family = (names: string, load: () => Promise<unknown>): Family => ({ names
 
 /** The families. */
 export const families: readonly Family[] = [
+  family('Conv MaxPool AveragePool', () => import('./images.ts')),
   family(
-    'Conv ConvTranspose MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool',
-    () => import('./images.ts'),
+    'ConvTranspose GlobalAveragePool GlobalMaxPool GlobalLpPool LpPool',
+    () => import('./furtherImages.ts'),
   ),
   family(
     'LeakyRelu PRelu ThresholdedRelu Shrink Clip Elu Selu Celu Gelu HardSwish Mish Swish Softsign ' +
@@ -38,6 +39,8 @@ export const families: readonly Family[] = [
     () => import('./furtherReductions.ts'),
   ),
   family('Dropout', () => import('./dropout.ts')),
+  // functions of the model's own
+  family('functions', () => import('../graph/inline.ts')),
   family('Einsum', () => import('./einsum.ts')),
   family('Resize', () => import('./resize.ts')),
   family('DepthToSpace SpaceToDepth', () => import('./depthToSpace.ts')),

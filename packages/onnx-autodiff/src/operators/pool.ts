@@ -1,19 +1,16 @@
 /**
- * Poolings: the largest element, the mean or the p-norm of each window.
+ * Poolings: the largest element or the mean of each window.
  *
  *     MaxPool      dx goes to the first of the largest elements of each window, as PyTorch has it
  *     AveragePool  dx = sum over the windows around an element of dy / count
- *     LpPool       dx = |x|^(p - 1) sign(x) times the sum over the windows around an element of dy / y^(p - 1)
  *
  * @see https://onnx.ai/onnx/operators/onnx__MaxPool.html
  * @see https://onnx.ai/onnx/operators/onnx__AveragePool.html
- * @see https://onnx.ai/onnx/operators/onnx__LpPool.html
  */
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import { int, ints, type Value } from '../graph/value.ts';
 import type { Shape } from '../model/model.ts';
-import { globalPools, overNorm, signedPower } from './globalPool.ts';
 import { freshShape, input, misfit } from './infer.ts';
 import { type Margin, marginsOf } from './margins.ts';
 import { maxPoolGradient } from './maxPool.ts';
@@ -23,7 +20,7 @@ import { along, type PoolWindow, spreadMeans } from './spread.ts';
 import { type Sliding, windowsOf } from './windows.ts';
 
 /** Windows of a pooling over an image. */
-function poolWindows(node: Sliding, x: Shape): readonly PoolWindow[] {
+export function poolWindows(node: Sliding, x: Shape): readonly PoolWindow[] {
   const kernel = ints(node, 'kernel_shape') ?? misfit(node, 'kernel_shape must be given');
   if (kernel.some((size) => size < 1))
     misfit(node, `kernel_shape must have sizes of at least 1, not [${kernel}]`);
@@ -41,7 +38,8 @@ function pooled(call: Call, x: Shape | undefined): Shape | undefined {
   return [...x.slice(0, 2), ...counts];
 }
 
-const inferPool: Infer = (call) => {
+/** Types of AveragePool and LpPool. */
+export const inferPool: Infer = (call) => {
   const { dtype, shape } = input(call, 0);
   return [{ dtype, shape: pooled(call, shape) }];
 };
@@ -108,15 +106,6 @@ const averageRule: Rule = (backward) => {
   return [spreadMeans(g, reweighted(backward, x, windows, margins), x, windows, margins)];
 };
 
-const normRule: Rule = ({ g, node, inputs: [image], outputs: [y], dy }) => {
-  const x = image as Value;
-  const windows = poolWindows(node, g.knownShape(x));
-  const p = int(node, 'p', 2);
-  const taps = windows.reduce((total, { kernel }) => total * kernel, 1);
-  const share = g.mul(overNorm(g, dy, y as Value, p), taps);
-  return [g.mul(signedPower(g, x, p), spreadMeans(g, share, x, windows, marginsOf(g, node, x, windows)))];
-};
-
 /** The family. */
 export const pool: OperatorTable = {
   MaxPool: {
@@ -131,6 +120,4 @@ export const pool: OperatorTable = {
     },
   },
   AveragePool: { infer: inferPool, gradient: averageRule },
-  LpPool: { infer: inferPool, gradient: normRule },
-  ...globalPools,
 };

@@ -1,11 +1,18 @@
 /** Operators and rules that come later than those of table.ts, and what happens where one has not come yet. */
 
+import type { Model, NodeSpec } from '../model/model.ts';
 import type { Operator, OperatorTable, Rule } from './operator.ts';
 
 /** Operators of the families that are here, by name. */
 export const registered: Record<string, Operator> = {};
 /** Rules of operators that are here from the start, and seldom differentiated. */
 export const rules: Record<string, Rule> = {};
+
+/** What only some models need besides operators. */
+export const parts: {
+  /** The nodes of a model without calls of its own functions. */
+  inlineFunctions?: (model: Model) => readonly NodeSpec[];
+} = {};
 
 /** Adds a family: operators, and rules of operators that are here without one. */
 export function register(family: OperatorTable, missing: Readonly<Record<string, Rule>> = {}): void {
