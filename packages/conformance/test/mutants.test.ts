@@ -18,7 +18,7 @@ interface Mutant {
   readonly to: string;
 }
 
-const step = 'kernel.apply(before, entry, effectiveLearningRate, options)';
+const step = 'kernel.apply(before[k], entry, effectiveLearningRate, options)';
 const mutants: readonly Mutant[] = [
   { name: 'no bias correction of the velocity', file: 'vradam', from: '1 / (1 - beta1 ** step)', to: '1' },
   {
@@ -31,7 +31,7 @@ const mutants: readonly Mutant[] = [
     name: 'a norm for each tensor',
     file: 'phases',
     from: step,
-    to: 'kernel.apply(before, entry, rateOf(groups[entry.group], learningRates[entry.group], algorithm.effectiveLearningRate && ops.sumPower(options.normGrad ? entry.gradient : entry.slots.velocity, options.power)).effectiveLearningRate, options)',
+    to: 'kernel.apply(before[k], entry, algorithm.effectiveLearningRate?.(ops, learningRate, ops.sumPower(options.normGrad ? entry.gradient : entry.slots.velocity, options.power), options) ?? learningRate, options)',
   },
   {
     name: 'the norm of the velocity before the update',
@@ -43,7 +43,7 @@ const mutants: readonly Mutant[] = [
     name: 'decay by the base rate instead of the effective one',
     file: 'phases',
     from: step,
-    to: 'kernel.apply(before, { ...entry, weightDecay: (entry.weightDecay * learningRates[entry.group]) / effectiveLearningRate }, effectiveLearningRate, options)',
+    to: 'kernel.apply(before[k], { ...entry, weightDecay: (entry.weightDecay * learningRate) / effectiveLearningRate }, effectiveLearningRate, options)',
   },
   {
     name: 'the counter off by one',
@@ -54,16 +54,21 @@ const mutants: readonly Mutant[] = [
   {
     name: 'one counter for all parameters',
     file: 'phases',
-    from: 'before.shape, group, step,',
-    to: 'before.shape, group, step: state.step + 1,',
+    from: 'const step = before.step + 1',
+    to: 'const step = state.step + 1',
   },
   {
     name: 'one norm for all groups',
     file: 'phases',
-    from: 'norms[group]?.push(norm)',
-    to: 'for (const all of norms) all.push(norm)',
+    from: 'stepping: true, entries, norms }',
+    to: 'stepping: true, entries, norms: norms.map(() => norms.reduce((a, b) => a + b)) }',
   },
-  { name: 'a missing gradient counts as zero', file: 'state', from: 'entry[1] != null', to: 'true' },
+  {
+    name: 'a missing gradient counts as zero',
+    file: 'phases',
+    from: 'const gradient = find(name);',
+    to: 'const gradient = find(name) ?? new Float64Array(before.shape.reduce((a, b) => a * b, 1));',
+  },
   {
     name: 'epsilon inside the root',
     file: 'vradam',

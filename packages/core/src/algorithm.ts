@@ -76,6 +76,19 @@ export interface Kernel<T, S> {
   accumulate(entry: Entry<T>, options: object): S | null;
   /** In place of {@link Algorithm.apply} and the `replace` after it; gives the parameter's handle. */
   apply(parameter: T, entry: Entry<T>, learningRate: S, options: object): T;
+  /**
+   * Optional, for backends to which a call costs something: `accumulate` for all tensors of a group at once.
+   *
+   * @returns terms that add up to the group's norm, or an empty array if the algorithm has none.
+   */
+  accumulateAll?(entries: readonly Entry<T>[], options: object): readonly S[];
+  /** Optional: `apply` for all of them; gives the parameters' handles in the same order. */
+  applyAll?(
+    parameters: readonly T[],
+    entries: readonly Entry<T>[],
+    learningRate: S,
+    options: object,
+  ): readonly T[];
 }
 
 /**

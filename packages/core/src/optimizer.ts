@@ -13,13 +13,11 @@ import {
 } from './phases.ts';
 import type { OptimizerSpec } from './spec.ts';
 import {
-  checkParameters,
   checkTensors,
   type Gradients,
   learningRatesOf,
   type NamedTensors,
   type OptimizerState,
-  present,
 } from './state.ts';
 
 /**
@@ -52,13 +50,6 @@ export interface Optimizer<T, S> extends Phases<T, S> {
   update(parameters: NamedTensors<T>, gradients: Gradients<T>, state: OptimizerState<T>): StepResult<T, S>;
 }
 
-/** Bad elements of each gradient that has any. */
-function countBad<T>(ops: TensorOps<T, unknown>, gradients: Gradients<T>): NonFiniteGradient[] {
-  return present(gradients)
-    .map(([name, gradient]) => ({ name, count: ops.countNonFinite?.(gradient) ?? 0 }))
-    .filter(({ count }) => count > 0);
-}
-
 /**
  * Binds a spec to a backend: its algorithm, then its transforms from the innermost to the outermost, then the
  * checks.
@@ -82,7 +73,13 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
 
     measure(gradients) {
       const measurement = inner.measure(gradients);
-      return policy === 'propagate' ? measurement : { ...measurement, nonFinite: countBad(ops, gradients) };
+      if (policy === 'propagate') return measurement;
+      const nonFinite: NonFiniteGradient[] = [];
+      for (const [name, gradient] of Object.entries(gradients)) {
+        const count = gradient == null ? 0 : ops.countNonFinite!(gradient);
+        if (count) nonFinite.push({ name, count });
+      }
+      return { ...measurement, nonFinite };
     },
 
     accumulate(gradients, state, given) {
@@ -90,14 +87,13 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
       const learningRates = learningRatesOf(spec, state);
       const measurement = given ?? optimizer.measure(gradients);
       const { nonFinite, squaredNorm } = measurement;
+      const [bad] = nonFinite;
       try {
-        if (nonFinite.length === 0)
-          return { ...inner.accumulate(gradients, state, measurement), learningRates };
+        if (!bad) return { ...inner.accumulate(gradients, state, measurement), learningRates };
         if (policy === 'skip') return idle({ ...state, skippedSteps: state.skippedSteps + 1 });
-        const [{ name, count }] = nonFinite as [NonFiniteGradient];
         fail(
           'ERR_NON_FINITE',
-          `gradient ${show(name)} must be finite. Received: ${count} NaN or infinite elements in step ${state.step + 1}. ` +
+          `gradient ${show(bad.name)} must be finite. Received: ${bad.count} NaN or infinite elements in step ${state.step + 1}. ` +
             "Nothing changed. Lower the learning rate, clip, or set nonFinite: 'skip'.",
         );
       } finally {
@@ -106,13 +102,14 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     },
 
     apply(parameters, pending, norms = pending.norms) {
-      checkParameters(ops, parameters, pending.state);
+      checkTensors('parameter', ops, parameters, pending.state);
       return inner.apply(parameters, pending, norms);
     },
 
     update(parameters, gradients, state) {
-      checkParameters(ops, parameters, state); // before accumulate consumes the state
-      return optimizer.apply(parameters, optimizer.accumulate(gradients, state));
+      checkTensors('parameter', ops, parameters, state); // before accumulate consumes the state
+      const pending = optimizer.accumulate(gradients, state);
+      return inner.apply(parameters, pending, pending.norms);
     },
   };
   return optimizer;

@@ -20,8 +20,11 @@ export function show(value: unknown): string {
 
 function inside(value: number, range: Range): boolean {
   const [low, high] = range.slice(1, -1).split(', ').map(Number) as [number, number];
-  const above = range[0] === '[' ? value >= low : value > low;
-  return above && (range.at(-1) === ']' ? value <= high : value < high);
+  return value === low
+    ? range[0] === '['
+    : value === high
+      ? range.at(-1) === ']'
+      : value > low && value < high;
 }
 
 function check(what: string, value: unknown, range: Range): void {
@@ -45,11 +48,12 @@ function check(what: string, value: unknown, range: Range): void {
  */
 export function checkOptions(where: string, options: object, ranges: Readonly<Record<string, Range>>): void {
   for (const [key, value] of Object.entries(options)) {
-    const range = Object.hasOwn(ranges, key) ? ranges[key] : undefined;
-    if (range === undefined) {
-      const known = Object.keys(ranges).join(', ');
-      fail('ERR_OPTION_UNKNOWN', `${where}: unknown option. Received: ${show(key)}. Known: ${known}.`);
+    if (!Object.hasOwn(ranges, key)) {
+      fail(
+        'ERR_OPTION_UNKNOWN',
+        `${where}: unknown option. Received: ${show(key)}. Known: ${Object.keys(ranges).join(', ')}.`,
+      );
     }
-    check(`${where}: ${key}`, value, range);
+    check(`${where}: ${key}`, value, ranges[key] as Range);
   }
 }

@@ -11,11 +11,11 @@ import type { Entry, Kernel } from './algorithm.ts';
 import type { TensorOps } from './ops.ts';
 import type { Group, OptimizerSpec } from './spec.ts';
 import {
+  finder,
   type Gradients,
   type NamedTensors,
   type OptimizerState,
   type ParameterState,
-  present,
 } from './state.ts';
 
 /** A gradient with bad elements. */
@@ -122,88 +122,88 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     ...group,
     kernel: ops.kernels?.(algorithm.name, group.options) ?? composed,
   }));
-  type BoundGroup = (typeof groups)[number];
-
-  const enter = (
-    name: string,
-    gradient: T,
-    state: ParameterState<T>,
-    options: Group['options'],
-  ): Entry<T> => {
-    const slots: Record<string, T> = { ...state.slots };
-    for (const slot of algorithm.slots(options)) slots[slot] ??= ops.zerosLike(gradient);
-    const weightDecay = decays(name) ? options.weightDecay : 0;
-    return { name, group: state.group, gradient, slots, step: state.step + 1, weightDecay };
-  };
-
-  const total = (terms: readonly S[]): S => {
-    const sum = ops.tidy(() => (terms.length > 0 ? ops.scalars.sum(terms) : ops.scalars.of(0, 'norm')));
-    for (const term of terms) if (term !== sum) ops.dispose(term);
-    return sum;
-  };
-
-  const rateOf = ({ name, options }: Group, learningRate: number, norm: S | null): GroupStats<S> => {
-    const effectiveLearningRate = ops.tidy(() => {
-      const rate = ops.scalars.of(learningRate, `learningRate/${name}`);
-      return algorithm.effectiveLearningRate?.(ops, rate, norm as S, options) ?? rate;
-    });
-    return { group: name, learningRate, effectiveLearningRate, norm };
-  };
 
   return {
     spec,
     ops,
 
     init(parameters) {
-      const states = Object.entries(parameters).map(([name, parameter]): [string, ParameterState<T>] => {
-        const group = groups.findIndex(({ match }) => match(name));
-        return [name, { shape: ops.shape(parameter), group, step: 0, slots: {} }];
-      });
-      const learningRates = groups.map(() => null);
-      return { step: 0, skippedSteps: 0, microStep: 0, learningRates, parameters: new Map(states) };
+      const states = Object.entries(parameters).map(([name, parameter]): [string, ParameterState<T>] => [
+        name,
+        {
+          shape: ops.shape(parameter),
+          group: groups.findIndex(({ match }) => match(name)),
+          step: 0,
+          slots: {},
+        },
+      ]);
+      return {
+        step: 0,
+        skippedSteps: 0,
+        microStep: 0,
+        learningRates: groups.map(() => null),
+        parameters: new Map(states),
+      };
     },
 
     measure: () => ({ nonFinite: [], squaredNorm: null }),
 
     accumulate(gradients, state) {
-      const norms: S[][] = groups.map(() => []);
-      const parameters = new Map(state.parameters);
-      const entries = present(gradients).map(([name, gradient]) => {
-        const before = state.parameters.get(name) as ParameterState<T>;
-        const { kernel, options } = groups[before.group] as BoundGroup;
-        const entry = enter(name, gradient, before, options);
-        const { group, step, slots } = entry;
-        const norm = kernel.accumulate(entry, options);
-        if (norm !== null) norms[group]?.push(norm);
-        parameters.set(name, { shape: before.shape, group, step, slots });
-        return entry;
+      const parameters = new Map(); // in the order of the old one
+      const entries: Entry<T>[] = [];
+      const find = finder(gradients);
+      for (const [name, before] of state.parameters) {
+        let after = before;
+        const gradient = find(name);
+        if (gradient != null) {
+          const { shape, group } = before;
+          const step = before.step + 1;
+          const slots: Record<string, T> = { ...before.slots };
+          const weightDecay = decays(name) ? (groups[group] as Group).options.weightDecay : 0;
+          entries.push({ name, group, gradient, slots, step, weightDecay });
+          after = { shape, group, step, slots };
+        }
+        parameters.set(name, after);
+      }
+      const norms = groups.map(({ kernel, options }, i) => {
+        const own = entries.filter((entry) => entry.group === i);
+        // slot by slot: a backend can lay those of one kind in a row
+        for (const slot of algorithm.slots(options))
+          for (const { slots, gradient } of own) slots[slot] ??= ops.zerosLike(gradient);
+        const terms =
+          kernel.accumulateAll?.(own, options) ?? own.map((entry) => kernel.accumulate(entry, options));
+        const norm = algorithm.effectiveLearningRate
+          ? ops.tidy(() => (own.length > 0 ? ops.scalars.sum(terms as S[]) : ops.scalars.of(0, 'norm')))
+          : null;
+        for (const term of terms) if (term !== norm) ops.dispose(term as S);
+        return norm;
       });
-      return {
-        stepping: true,
-        state: { ...state, step: state.step + 1, parameters },
-        entries,
-        norms: norms.map((terms) => (algorithm.effectiveLearningRate ? total(terms) : null)),
-        learningRates: [], // filled in by createOptimizer
-        owned: [],
-      };
+      return { ...idle({ ...state, step: state.step + 1, parameters }), stepping: true, entries, norms };
     },
 
-    apply(parameters, { stepping, state, entries, norms: own, learningRates, owned }, norms) {
-      for (const gradient of stepping ? [] : owned) ops.dispose(gradient);
-      if (!stepping) return { parameters, state, stats: [] };
-      const stats = groups.map((group, i) => rateOf(group, learningRates[i] as number, norms[i] as S | null));
+    apply(parameters, { stepping, state, entries, norms: local, learningRates, owned }, norms) {
+      const find = finder(parameters);
       let moved: Record<string, T> | undefined;
-      for (const entry of entries) {
-        const { effectiveLearningRate } = stats[entry.group] as GroupStats<S>;
-        const { kernel, options } = groups[entry.group] as BoundGroup;
-        const before = parameters[entry.name] as T;
-        const after = kernel.apply(before, entry, effectiveLearningRate, options);
-        if (after === before) continue;
-        moved ??= { ...parameters }; // only where handles are not stable
-        moved[entry.name] = after;
-      }
-      for (const gradient of owned) ops.dispose(gradient);
-      if (norms !== own) for (const norm of own) if (norm !== null) ops.dispose(norm);
+      const stats = (stepping ? groups : []).map(({ name: group, kernel, options }, i): GroupStats<S> => {
+        const learningRate = learningRates[i] as number;
+        const norm = norms[i] as S | null;
+        const effectiveLearningRate = ops.tidy(() => {
+          const rate = ops.scalars.of(learningRate, `learningRate/${group}`);
+          return algorithm.effectiveLearningRate?.(ops, rate, norm as S, options) ?? rate;
+        });
+        const own = entries.filter((entry) => entry.group === i);
+        const before = own.map(({ name }) => find(name) as T);
+        const after =
+          kernel.applyAll?.(before, own, effectiveLearningRate, options) ??
+          own.map((entry, k) => kernel.apply(before[k] as T, entry, effectiveLearningRate, options));
+        for (const [k, { name }] of own.entries()) {
+          if (after[k] === before[k]) continue;
+          moved ??= { ...parameters }; // only where handles are not stable
+          moved[name] = after[k] as T;
+        }
+        return { group, learningRate, effectiveLearningRate, norm };
+      });
+      for (const made of norms === local ? owned : [...owned, ...local]) if (made !== null) ops.dispose(made);
       return { parameters: moved ?? parameters, state, stats };
     },
   };

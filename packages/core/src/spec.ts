@@ -100,8 +100,7 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
   }
   const shared = { ...column(0), ...defined(base) } as Required<CommonOptions>;
   checkOptions(where, shared, ranges);
-  if (nonFinite !== undefined)
-    checkOptions(where, { nonFinite }, { nonFinite: '"throw"|"skip"|"propagate"' });
+  checkOptions(where, defined({ nonFinite }), { nonFinite: '"throw"|"skip"|"propagate"' });
   const resolved = groups.map(({ name: given, match, ...own }, i): Group => {
     const name = given ?? `group${i}`;
     const all = { ...shared, ...defined(own) };
@@ -109,8 +108,7 @@ export function defineOptimizer<O extends CommonOptions, K extends string>(
     return { name, match: matcher(where, match), options: all };
   });
   resolved.push({ name: 'default', match: () => true, options: shared });
-  const names = resolved.map((group) => group.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) fail('ERR_OPTION_RANGE', `${where}: group names must differ: ${show(twice)}.`);
+  if (new Set(resolved.map(({ name }) => name)).size < resolved.length)
+    fail('ERR_OPTION_RANGE', `${where}: group names must differ.`);
   return { algorithm, groups: resolved, nonFinite, decays: () => true, transforms: [] };
 }

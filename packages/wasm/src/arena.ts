@@ -11,10 +11,11 @@ import { instantiateKernels, type KernelExports } from './module.ts';
 import { type Memory, platform } from './platform.ts';
 
 /** Elements of a block of an array that lies outside: the blocks of all arrays of a kernel fit a core's own cache. */
-const block = 8192;
+export const block = 8192;
 /** Arrays of the kernel that has most of them. */
 const mostArrays = 5;
-const bytesPerElement = 4;
+/** Of float32. */
+export const bytesPerElement = 4;
 const bytesPerPage = 65_536;
 /** Elements that a cache line holds; arrays begin on one. Address 0 is no array. */
 const line = 16;
@@ -29,7 +30,8 @@ interface Place {
 
 type Placed = Float32Array & { [place]?: Place };
 
-const aligned = (elements: number): number => Math.ceil(elements / line) * line;
+/** Elements that an array of `elements` takes. */
+export const aligned = (elements: number): number => Math.ceil(elements / line) * line;
 const scratchStart = line;
 const arenaStart = scratchStart + mostArrays * block;
 /** WebAssembly has 32-bit addresses. */
@@ -73,6 +75,8 @@ export class Arena {
   readonly #buffer: ArrayBufferLike;
   readonly #heap: Float32Array;
   readonly #end: number;
+  /** Arrays released so far. */
+  releases = 0;
   #next = arenaStart;
   /** Starts of released arrays, by their aligned length. */
   readonly #free = new Map<number, number[]>();
@@ -94,28 +98,31 @@ export class Arena {
     const size = aligned(length);
     const released = this.#free.get(size)?.pop();
     const start = released ?? this.#next;
-    if (released === undefined) {
+    if (released !== undefined) this.#heap.fill(0, start, start + size);
+    else {
       if (length === 0 || start + size > this.#end) return new Float32Array(length);
       this.#next += size;
     }
     const address = start * bytesPerElement;
     const array = new Float32Array(this.#buffer, address, length);
     Object.defineProperty(array, place, { value: { arena: this, address } satisfies Place });
-    return released === undefined ? array : array.fill(0);
+    return array;
   }
 
   /** Makes room; the array must not be used any more. One from elsewhere, or released before, is let alone. */
   release(array: Float32Array): void {
-    const address = this.#addressOf(array);
+    const address = this.addressOf(array);
     if (address === 0) return;
     ((array as Placed)[place] as Place).address = 0;
+    this.releases++;
     const size = aligned(array.length);
     const starts = this.#free.get(size) ?? [];
     starts.push(address / bytesPerElement);
     this.#free.set(size, starts);
   }
 
-  #addressOf(x: Float32Array): number {
+  /** Byte address of an array, 0 if it lies outside. */
+  addressOf(x: Float32Array): number {
     const at = (x as Placed)[place];
     return at !== undefined && at.arena === this ? at.address : 0;
   }
@@ -125,18 +132,18 @@ export class Arena {
    *
    * @throws VRAdamError `ERR_SHAPE_MISMATCH` if they are not of one length: a kernel would leave its arrays.
    */
-  span(arrays: readonly (Float32Array | undefined)[]): number {
-    const { length } = arrays[0] as Float32Array;
+  span(length: number, ...arrays: readonly (Float32Array | undefined)[]): number {
     let span = length;
-    for (const array of arrays) {
-      if (!array) continue;
+    for (let i = 0; i < arrays.length; i++) {
+      const array = arrays[i];
+      if (array === undefined) continue;
       if (array.length !== length) {
         fail(
           'ERR_SHAPE_MISMATCH',
           `arrays of one kernel must have one length. Received: ${length} and ${array.length}.`,
         );
       }
-      if (this.#addressOf(array) === 0) span = block;
+      if (this.addressOf(array) === 0) span = block;
     }
     return span;
   }
@@ -148,7 +155,7 @@ export class Arena {
    */
   load(slot: number, x: Float32Array | undefined, start: number, n: number): number {
     if (!x) return 0;
-    const address = this.#addressOf(x);
+    const address = this.addressOf(x);
     if (address !== 0) return address + start * bytesPerElement;
     const scratch = scratchStart + slot * block;
     this.#heap.set(n === x.length ? x : x.subarray(start, start + n), scratch);
@@ -157,8 +164,43 @@ export class Arena {
 
   /** Copies what a kernel wrote back to an array that lies outside. */
   store(slot: number, x: Float32Array | undefined, start: number, n: number): void {
-    if (!x || this.#addressOf(x) !== 0) return;
+    if (!x || this.addressOf(x) !== 0) return;
     const scratch = scratchStart + slot * block;
     x.set(this.#heap.subarray(scratch, scratch + n), start);
+  }
+}
+
+/**
+ * Where the arrays of a list lie. It remembers them: to look at an array of which nothing is in the cache takes as long as
+ * a small kernel, and from step to step they are the same.
+ */
+export class Places {
+  /** Lengths of those that were found inside. */
+  readonly lengths: number[] = [];
+  readonly #arena: Arena;
+  readonly #addresses: number[] = [];
+  #arrays: Float32Array[] = [];
+  #releases = 0;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Byte address of the i-th array if it lies inside and is of this length, else 0. */
+  find(i: number, x: Float32Array | undefined, length: number): number {
+    const { releases } = this.#arena;
+    if (releases !== this.#releases) this.#arrays = [];
+    this.#releases = releases;
+    if (x === undefined || (this.#arrays[i] !== x && !this.#look(i, x))) return 0;
+    return this.lengths[i] === length ? (this.#addresses[i] as number) : 0;
+  }
+
+  #look(i: number, x: Float32Array): boolean {
+    const address = this.#arena.addressOf(x);
+    if (address === 0) return false;
+    this.#arrays[i] = x;
+    this.#addresses[i] = address;
+    this.lengths[i] = x.length;
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 /** The kernels in place of the core's rules: two passes over memory a step, for every algorithm. */
 
 import { type Entry, float32Ops, type Kernel, type Kernels, type VRMomentumOptions } from '@vradam/core';
-import type { Arena } from './arena.ts';
+import { type Arena, aligned, block, bytesPerElement, Places } from './arena.ts';
 import {
   type Addresses,
   adamwRule,
@@ -22,75 +22,178 @@ const rules: Readonly<Record<string, Rule>> = {
   rmsprop: rmspropRule,
 };
 
+/** An array, or none. */
+type Maybe = Float32Array | undefined;
+/** A kernel with its hyper-parameters. */
 type Run = (at: Addresses, n: number) => number;
+type Options = Required<VRMomentumOptions>;
+type ArrayEntry = Entry<Float32Array>;
 
-/** A gradient, the slots of a rule and, to be moved, a parameter. */
-type Arrays = readonly (Float32Array | undefined)[];
+/** Addresses of the call under way: a new array for each call would be most of what there is to collect. */
+const at: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
 
 /**
- * Sum of what a kernel gives for all blocks of an entry's arrays.
+ * Sum of what a kernel gives for all blocks of some arrays: a gradient, up to three slots and, to be moved, a parameter.
  *
- * @param written - from which of the arrays on the kernel changes them.
+ * @param writesSlots - whether the kernel changes the slots; a parameter it changes in any case.
  */
-function inBlocks(arena: Arena, arrays: Arrays, written: number, kernel: Run): number {
-  const span = arena.span(arrays);
-  const { length } = arrays[0] as Float32Array;
+function inBlocks(
+  arena: Arena,
+  run: Run,
+  writesSlots: boolean,
+  gradient: Maybe,
+  first?: Maybe,
+  second?: Maybe,
+  third?: Maybe,
+  parameter?: Maybe,
+): number {
+  const { length } = (parameter ?? gradient) as Float32Array;
+  const span = arena.span(length, gradient, first, second, third, parameter);
   let sum = 0;
   for (let start = 0; start < length; start += span) {
     const n = Math.min(span, length - start);
-    const [g, a, b, c, p] = [0, 1, 2, 3, 4].map((i) => arena.load(i, arrays[i], start, n)) as number[];
-    sum += kernel([p, p, g, a, b, c] as unknown as Addresses, n);
-    for (let i = written; i < arrays.length; i++) arena.store(i, arrays[i], start, n);
+    at[0] = at[1] = arena.load(4, parameter, start, n);
+    at[2] = arena.load(0, gradient, start, n);
+    at[3] = arena.load(1, first, start, n);
+    at[4] = arena.load(2, second, start, n);
+    at[5] = arena.load(3, third, start, n);
+    sum += run(at, n);
+    arena.store(4, parameter, start, n);
+    if (!writesSlots) continue;
+    arena.store(1, first, start, n);
+    arena.store(2, second, start, n);
+    arena.store(3, third, start, n);
   }
   return sum;
-}
-
-/** The arrays of an entry, in the order that {@link inBlocks} takes. */
-function arraysOf({ gradient, slots }: Entry<Float32Array>, rule: Rule, parameter?: Float32Array): Arrays {
-  const [first, second, third] = rule.slots;
-  const at = (name: string | undefined) => (name === undefined ? undefined : slots[name]);
-  return [gradient, at(first), at(second), at(third), parameter];
 }
 
 /** `sum |x|^power`, in float64. */
 function sumPower(arena: Arena, x: Float32Array, power: number): number {
   if (power !== 2) return float32Ops.sumPower(x, power);
-  return inBlocks(arena, [x], 1, ([, , g], n) => arena.kernels.sumSquares(g, n));
+  return inBlocks(arena, ([, , g], n) => arena.kernels.sumSquares(g, n), false, x);
 }
 
-function fuse(arena: Arena, rule: Rule): Kernel<Float32Array, number> {
-  const { kernels } = arena;
-  return {
-    accumulate(entry, options) {
-      const squares = rule.accumulate
-        ? inBlocks(
-            arena,
-            arraysOf(entry, rule),
-            1,
-            (at, n) => rule.accumulate?.(kernels, at, n, options as never) ?? 0,
-          )
-        : 0;
-      if (!rule.hasNorm) return null;
-      const { power, normGrad } = options as Required<VRMomentumOptions>;
-      if (power === 2 && !normGrad) return squares;
-      return sumPower(arena, normGrad ? entry.gradient : (entry.slots['velocity'] as Float32Array), power);
-    },
-    apply(parameter, entry, rate, options) {
-      inBlocks(arena, arraysOf(entry, rule, parameter), rule.accumulate ? 4 : 1, (at, n) => {
-        rule.apply(kernels, at, n, entry, rate, options as never);
+/** Parameters and slots that lie in the arena one behind the other, so that a kernel can take them as one. */
+interface Row {
+  readonly at: Addresses;
+  readonly n: number;
+  readonly count: number;
+}
+
+/** A rule for the tensors of one group, over an arena. */
+class FusedRule implements Required<Kernel<Float32Array, number>> {
+  readonly #arena: Arena;
+  readonly #rule: Rule;
+  readonly #parameters: Places;
+  readonly #first: Places;
+  readonly #second: Places;
+
+  constructor(arena: Arena, rule: Rule) {
+    this.#arena = arena;
+    this.#rule = rule;
+    [this.#parameters, this.#first, this.#second] = [new Places(arena), new Places(arena), new Places(arena)];
+  }
+
+  accumulate(entry: ArrayEntry, options: object): number | null {
+    return this.accumulateAll([entry], options)[0] ?? null;
+  }
+
+  apply(parameter: Float32Array, entry: ArrayEntry, rate: number, options: object): Float32Array {
+    this.applyAll([parameter], [entry], rate, options);
+    return parameter;
+  }
+
+  accumulateAll(entries: readonly ArrayEntry[], options: object): number[] {
+    const { accumulate, hasNorm } = this.#rule;
+    if (!accumulate) return [];
+    const { power, normGrad } = options as Options;
+    const run: Run = (at, n) => accumulate(this.#arena.kernels, at, n, options as never);
+    let sum = 0;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as ArrayEntry;
+      const squares = this.#accumulate(i, entry, run);
+      if (power === 2 && !normGrad) sum += squares;
+      else if (hasNorm)
+        sum += sumPower(
+          this.#arena,
+          normGrad ? entry.gradient : (entry.slots['velocity'] as Float32Array),
+          power,
+        );
+    }
+    return hasNorm ? [sum] : [];
+  }
+
+  /** Folds one gradient into its slots; sum of velocity^2, which does not depend on where anything lies. */
+  #accumulate(i: number, { gradient, slots }: ArrayEntry, run: Run): number {
+    const arena = this.#arena;
+    const [first, second] = this.#rule.slots as [string, string?];
+    const { length } = gradient;
+    const [a, b] = [slots[first], second === undefined ? second : slots[second]];
+    at[3] = this.#first.find(i, a, length);
+    at[4] = this.#second.find(i, b, length);
+    const isInside = at[3] !== 0 && (b === undefined || at[4] !== 0);
+    if (!isInside || length > block) return inBlocks(arena, run, true, gradient, a, b);
+    at[2] = arena.load(0, gradient, 0, length);
+    return run(at, length);
+  }
+
+  applyAll(
+    parameters: readonly Float32Array[],
+    entries: readonly ArrayEntry[],
+    rate: number,
+    options: object,
+  ): readonly Float32Array[] {
+    const { kernels } = this.#arena;
+    for (let i = 0; i < entries.length; ) {
+      const entry = entries[i] as ArrayEntry;
+      const run: Run = (at, n) => {
+        this.#rule.apply(kernels, at, n, entry, rate, options as never);
         return 0;
-      });
-      return parameter;
-    },
-  };
+      };
+      const row = this.#row(parameters, entries, i);
+      if (row) run(row.at, row.n);
+      else this.#apply(parameters[i] as Float32Array, entry, run);
+      i += row?.count ?? 1;
+    }
+    return parameters;
+  }
+
+  #apply(parameter: Float32Array, { gradient, slots }: ArrayEntry, run: Run): void {
+    const { accumulate, slots: names } = this.#rule;
+    const [a, b, c] = names.map((name) => slots[name]);
+    inBlocks(this.#arena, run, !accumulate, accumulate ? undefined : gradient, a, b, c, parameter);
+  }
+
+  /** The longest row from an entry on whose parameters are at the same step; null for none, or if gradients are needed. */
+  #row(parameters: readonly Float32Array[], entries: readonly ArrayEntry[], begin: number): Row | null {
+    const { accumulate, slots } = this.#rule;
+    const [first, second] = slots as [string, string?];
+    const { step, weightDecay } = entries[begin] as ArrayEntry;
+    let [P, A, B, bytes, n] = [0, 0, 0, 0, 0];
+    let i = accumulate ? begin : entries.length;
+    for (; i < entries.length; i++) {
+      const entry = entries[i] as ArrayEntry;
+      const length = this.#first.lengths[i] ?? 0;
+      const p = this.#parameters.find(i, parameters[i], length);
+      const a = this.#first.find(i, entry.slots[first], length);
+      const b = second === undefined ? p : this.#second.find(i, entry.slots[second], length);
+      if (i === begin) [P, A, B] = [p, a, b];
+      const isNext = p === P + bytes && a === A + bytes && b === B + bytes && p * a * b !== 0;
+      if (!isNext || entry.step !== step || entry.weightDecay !== weightDecay) break;
+      n = bytes / bytesPerElement + length;
+      bytes += aligned(length) * bytesPerElement;
+    }
+    return n > 0 ? { at: [P, P, 0, A, B, 0], n, count: i - begin } : null;
+  }
 }
 
 /** Fused kernels for every algorithm of the core, over an arena. */
 export function wasmKernels(arena: Arena): Kernels<Float32Array, number> {
-  return (algorithm) => rules[algorithm] && fuse(arena, rules[algorithm]);
+  return (algorithm) => rules[algorithm] && new FusedRule(arena, rules[algorithm]);
 }
 
-/** Whether all elements are finite. */
-export function allFinite(arena: Arena, x: Float32Array): boolean {
-  return inBlocks(arena, [x], 1, ([, , g], n) => arena.kernels.nonFinite(g, n)) === 0;
+/** A function that says whether all elements are finite. */
+export function finiteness(arena: Arena): (x: Float32Array) => boolean {
+  const run: Run = ([, , g], n) => arena.kernels.nonFinite(g, n);
+  return (x) => inBlocks(arena, run, false, x) === 0;
 }

@@ -3,7 +3,7 @@
 import { float32Ops, type TensorOps } from '@vradam/core';
 import { Arena } from './arena.ts';
 import { fail, show } from './errors.ts';
-import { allFinite, wasmKernels } from './kernels.ts';
+import { finiteness, wasmKernels } from './kernels.ts';
 import { hasSimd } from './module.ts';
 
 /** Options of {@link createWasmOps}. */
@@ -60,6 +60,7 @@ export function createWasmOps(options: WasmOptions = {}): WasmOps {
   const { arena: elements, simd } = check(options);
   if (simd === false || !hasSimd()) return { ...float32Ops, name: 'wasm-fallback', path: 'scalar' };
   const arena = new Arena(elements);
+  const allFinite = finiteness(arena);
   return {
     ...float32Ops,
     name: 'wasm',
@@ -74,6 +75,6 @@ export function createWasmOps(options: WasmOptions = {}): WasmOps {
     dispose(x) {
       if (typeof x !== 'number') arena.release(x);
     },
-    countNonFinite: (x) => (allFinite(arena, x) ? 0 : (float32Ops.countNonFinite?.(x) ?? 0)),
+    countNonFinite: (x) => (allFinite(x) ? 0 : (float32Ops.countNonFinite?.(x) ?? 0)),
   };
 }

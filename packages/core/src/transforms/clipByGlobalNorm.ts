@@ -45,18 +45,21 @@ export function clipByGlobalNorm(spec: OptimizerSpec, options: ClipOptions): Opt
           const norm = measurement.squaredNorm;
           if (norm === null) return inner.accumulate(gradients, state, measurement);
           const factor = ops.tidy(() => ops.scalars.min(1, ops.scalars.div(maxNorm, ops.scalars.sqrt(norm))));
-          const clipped = present(gradients).map(
-            ([name, gradient]) => [name, ops.tidy(() => ops.affine(factor, gradient, 0))] as const,
+          const clipped = Object.fromEntries(
+            present(gradients).map(([name, gradient]) => [
+              name,
+              ops.tidy(() => ops.affine(factor, gradient, 0)),
+            ]),
           );
           // what a clip further in must see is the norm after this one
           const squaredNorm = ops.tidy(() => ops.scalars.mul(norm, ops.scalars.mul(factor, factor)));
           ops.dispose(factor);
-          const pending = inner.accumulate(Object.fromEntries(clipped), state, {
+          const pending = inner.accumulate(clipped, state, {
             ...measurement,
             squaredNorm,
           });
           ops.dispose(squaredNorm);
-          return { ...pending, owned: [...pending.owned, ...clipped.map(([, gradient]) => gradient)] };
+          return { ...pending, owned: [...pending.owned, ...Object.values(clipped)] };
         },
       };
     },
