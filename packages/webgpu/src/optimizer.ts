@@ -11,10 +11,8 @@ import { type Part, Readback } from './readback.ts';
 import { type Call, type Recordable, Recorder } from './record.ts';
 import { reportGroup, type StepStats } from './stats.ts';
 import { type BufferRange, checkRange, rangeOf } from './tensors.ts';
+import { type Views, viewsOf } from './views.ts';
 import { type Use, Watch } from './watch.ts';
-
-/** Parts of buffers by parameter name, in bytes; each can be bound in a shader. */
-export type Views = Readonly<Record<string, Required<GPUBufferBinding>>>;
 
 /** Gradients by parameter name; a missing one may be left out, `null` or `undefined`. */
 export type GPUGradients = Readonly<Record<string, Gradient>>;
@@ -67,7 +65,7 @@ export class WebGPUOptimizer {
 
   /** @internal */
   constructor(machine: Machine) {
-    const { device, spec, tensors, around } = machine;
+    const { device, spec, tensors, around, segments } = machine;
     this.spec = spec;
     this.device = device;
     this.machine = machine;
@@ -75,9 +73,9 @@ export class WebGPUOptimizer {
     this.#readback = new Readback(device);
     this.watch = new Watch(device);
     this.gathered = tensors.map(() => false);
-    this.parameters = this.#views('parameter');
-    this.gradients = this.#views('gradient');
-    this.averages = around.average === undefined ? {} : this.#views('average');
+    this.parameters = viewsOf(segments, 'parameter');
+    this.gradients = viewsOf(segments, 'gradient');
+    this.averages = around.average === undefined ? {} : viewsOf(segments, 'average');
     device.lost.then((info) => {
       this.#lost = info;
     });
@@ -93,17 +91,6 @@ export class WebGPUOptimizer {
     this.watch.tryNew(uses);
     this.watch.guard('the first copy of the parameters', uses, write);
     await this.watch.settle();
-  }
-
-  #views(role: string): Views {
-    const views: Record<string, Required<GPUBufferBinding>> = {};
-    for (const { tensors, offsets, buffers } of this.machine.segments) {
-      for (const [i, { name, elements, own }] of tensors.entries()) {
-        const arena = { buffer: buffers[role] as GPUBuffer, offset: offsets[i] as number };
-        views[name] = { ...(role === 'parameter' ? (own ?? arena) : arena), size: 4 * elements };
-      }
-    }
-    return views;
   }
 
   /**
