@@ -6,4 +6,5 @@ export { type GPUGradients, WebGPUOptimizer } from './optimizer.ts';
 export { exportState, importState } from './state.ts';
 export type { GroupReport, StepStats } from './stats.ts';
 export type { BufferRange, Parameter } from './tensors.ts';
+export { type TuneOptions, tune } from './tune.ts';
 export type { Views } from './views.ts';
