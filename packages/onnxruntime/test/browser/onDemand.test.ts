@@ -12,11 +12,12 @@ declare const Worker: new (
 };
 declare const URL: new (path: string, base: string) => URL;
 
+const family =
+  /operators\/(images|einsum|resize|rearranging|scattering|depthToSpace|dropout|further\w+|\w*ormalization)\.js/;
+
 /** Families of operators among the addresses. */
 const familiesIn = ({ loaded }: Course): string[] =>
-  loaded.flatMap(
-    (address) => /operators\/(einsum|images|further\w+|resize|\w*ormalization)\.js/.exec(address)?.[1] ?? [],
-  );
+  loaded.flatMap((address) => family.exec(address)?.[1] ?? []);
 
 test('a network for images loads its operators, and rare ones come with the model that has them', async () => {
   const worker = new Worker(new URL('./onDemandWorker.ts', import.meta.url), { type: 'module' });
