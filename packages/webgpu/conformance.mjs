@@ -2,6 +2,8 @@
 
 import { createWebGPUOps } from './dist/index.js';
 
+let gpu; // its devices live no longer than it does
+
 /** @param newDevice - makes a device. */
 export function backendsOn(newDevice) {
   let ops;
@@ -17,11 +19,13 @@ export function backendsOn(newDevice) {
 }
 
 async function inNode() {
+  const { missingDriver, nameDriver } = await import('../../scripts/vulkan.mjs');
   const { create, globals } = await import('webgpu');
+  nameDriver();
   Object.assign(globalThis, globals);
-  globalThis.vradamGpu ??= create([]); // its devices live no longer than it does
-  const adapter = await globalThis.vradamGpu.requestAdapter();
-  if (!adapter) throw new Error('no WebGPU adapter: set VK_DRIVER_FILES to a Vulkan driver');
+  gpu ??= create([]);
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error(missingDriver);
   return adapter.requestDevice();
 }
 

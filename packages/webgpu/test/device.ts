@@ -1,18 +1,13 @@
 /** WebGPU in Node: Dawn, on the software Vulkan driver that comes with Chromium unless VK_DRIVER_FILES names another. */
 
-import { existsSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { beforeEach } from 'vitest';
 import { create, globals } from 'webgpu';
 // @ts-expect-error plain JavaScript, shared with the other packages
-import { chromiumPath, inCI } from '../../../scripts/chromium.mjs';
+import { inCI } from '../../../scripts/chromium.mjs';
+// @ts-expect-error the same
+import { missingDriver, nameDriver } from '../../../scripts/vulkan.mjs';
 
-const folders = ['/usr/lib/chromium', existsSync(chromiumPath) ? dirname(realpathSync(chromiumPath)) : ''];
-const driver = folders
-  .map((folder) => join(folder, 'vk_swiftshader_icd.json'))
-  .find((file) => existsSync(file));
-if (!process.env['VK_DRIVER_FILES'] && driver) process.env['VK_DRIVER_FILES'] = driver;
-
+nameDriver();
 Object.assign(globalThis, globals);
 
 /** Held on to: its devices live no longer than it does. */
@@ -21,9 +16,7 @@ export const gpu: GPU = create([]);
 const found = await gpu.requestAdapter();
 
 /** Why there is no device; undefined if there is one. */
-export const missing: string | undefined = found
-  ? undefined
-  : 'no WebGPU adapter: install Debian packages chromium and libvulkan1, or set VK_DRIVER_FILES to a Vulkan driver';
+export const missing: string | undefined = found ? undefined : missingDriver;
 
 if (missing && inCI) throw new Error(missing);
 

@@ -120,14 +120,14 @@ export function walk(
   const text = lines.join('\n');
   const numbers = rowOf(setting, text, alike ? 'segment.w' : 'tensor', counted);
   const index = `let i = first + k * ${shape.size}u;
-if (i >= length) { break; }`;
+if (i >= count) { break; }`;
   const own = `let tensor = control[${layout.owners}u + segment.x + i / ${blockVectors}u];
 if ((control[${layout.flags}u + tensor] & ${flag}u) != 0u) {
 ${numbers}
 ${text}
 }`;
   return `${alike ? numbers : ''}
-let length = arrayLength(&${length});
+let count = arrayLength(&${length});
 let first = workgroup.x * ${shape.size * shape.items}u + lane;
 for (var k = 0u; k < ${shape.items}u; k++) {
 ${index}
