@@ -20,6 +20,7 @@ import {
   warmupCosine,
 } from '@vradam/core';
 import { buildModel, crossEntropy, decodeModel, encodeModel } from '@vradam/onnx-autodiff';
+import * as normalization from '@vradam/onnx-autodiff/batchNormalization';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import type { GraphPlan } from '../src/graphs.ts';
@@ -269,6 +270,7 @@ describe('batch normalization', () => {
       trainable: new Set(['first.weight', 'norm.scale', 'norm.shift', 'second.weight']),
       batchNorm: 'train',
       operators: {},
+      normalization,
     };
     const runtime = openRuntime(ort, { sessionOptions: quiet });
     const [whole, plain] = await Promise.all(
