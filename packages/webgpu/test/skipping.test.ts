@@ -97,12 +97,12 @@ test('whatever is bad or missing, the core comes to the same', async () => {
   );
 });
 
-test('a long run with many bad steps stays right, as the host catches up', async () => {
+test('more bad steps than the ring has places are no trouble, as the host catches up', async () => {
   const spec = skipNonFinite(adamw({ learningRate: linear({ from: 0.1, to: 0, steps: 200 }) }));
   const twin = await Twin.start(await sharedDevice(), spec, { w: noise(5, 1) });
-  for (let t = 0; t < 400; t++) {
-    twin.step({ w: t % 3 === 0 ? noise(5, t) : [0, 1, Number.POSITIVE_INFINITY, 0, 0] });
-    if (t % 50 === 0) await twin.optimizer.stats();
+  for (let t = 0; t < 1600; t++) {
+    twin.step({ w: t % 8 === 0 ? noise(5, t) : [0, 1, Number.POSITIVE_INFINITY, 0, 0] });
+    if (t % 100 === 0) await twin.optimizer.stats();
   }
   await twin.compare(1e-4);
 });

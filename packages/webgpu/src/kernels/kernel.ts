@@ -119,19 +119,16 @@ export function walk(
   const { layout, shape } = setting;
   const text = lines.join('\n');
   const numbers = rowOf(setting, text, alike ? 'segment.w' : 'tensor', counted);
-  const index = `let i = first + k * ${shape.size}u;
-if (i >= count) { break; }`;
   const own = `let tensor = control[${layout.owners}u + segment.x + i / ${blockVectors}u];
 if ((control[${layout.flags}u + tensor] & ${flag}u) != 0u) {
 ${numbers}
 ${text}
 }`;
   return `${alike ? numbers : ''}
-let count = arrayLength(&${length});
-let first = workgroup.x * ${shape.size * shape.items}u + lane;
-for (var k = 0u; k < ${shape.items}u; k++) {
-${index}
-${alike ? `${text}` : own}
+let first = workgroup.x * ${shape.size * shape.items}u;
+let end = min(first + ${shape.size * shape.items}u, arrayLength(&${length}));
+for (var i = first + lane; i < end; i += ${shape.size}u) {
+${alike ? text : own}
 ${always.join('\n')}
 }`;
 }
