@@ -53,6 +53,29 @@ test('gradients come out under the names of what they are by', async () => {
   expect(results['w.gradient']?.shape).toEqual([4, 3]);
 });
 
+describe('an operator of the user', () => {
+  const add = (inputs?: number | 'all') => {
+    const infer = () => [{ dtype: 'float32', shape: [2] } as const];
+    const operators: OperatorTable = {
+      'mine.Join': { infer, gradient: 'zero', ...(inputs === undefined ? {} : { inputs }) },
+    };
+    const g = new GraphBuilder({ operators });
+    const x = g.input('x', 'float32', [2]);
+    return (...given: readonly (Value | undefined)[]) =>
+      g.node('Join', [x, ...given], {}, { domain: 'mine' });
+  };
+
+  test('has the inputs that it says it needs', () => {
+    expect(() => add(2)()).toThrowError(code('ERR_MODEL_INVALID'));
+    expect(() => add('all')(undefined)).toThrowError(code('ERR_MODEL_INVALID'));
+    expect(add('all')()).toHaveLength(1);
+  });
+
+  test('needs none if it says nothing', () => {
+    expect(add()(undefined)).toHaveLength(1);
+  });
+});
+
 test('what the loss does not depend on is said to be independent', () => {
   const g = new GraphBuilder();
   const x = g.input('x', 'float32', [2]);

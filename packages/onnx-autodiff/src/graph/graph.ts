@@ -10,7 +10,7 @@ import { fail } from '../errors.ts';
 import { isStatic } from '../model/dims.ts';
 import type { Attribute, Attributes, DataType, Dim, Shape, Tensor } from '../model/model.ts';
 import { bytesPerElement, numbersOf, sizeOf, tensor } from '../model/tensors.ts';
-import type { Call, Operator, OperatorTable, TypeInfo } from '../operators/operator.ts';
+import type { Call, OperatorTable, TypeInfo } from '../operators/operator.ts';
 import { findOperator } from '../operators/table.ts';
 import type { GraphBuilder } from './builder.ts';
 import { simplify } from './simplify.ts';
@@ -160,7 +160,7 @@ export class Graph {
     { outputs: outputCount = 1, names = [], declared = [], domain = '' }: NodeOptions = {},
   ): readonly Value[] {
     const operator = findOperator(this.operators, domain, op);
-    if (operator) checkInputs(op, operator, inputs);
+    if (operator) checkInputs(op, operator.inputs ?? (domain === '' ? 1 : 0), inputs);
     const simple = domain === '' && simplify(this as unknown as GraphBuilder, op, inputs, attributes);
     if (simple) return [simple];
     const key = keyOf(domain, op, inputs, attributes, outputCount);
@@ -230,11 +230,7 @@ export class Graph {
 }
 
 /** Throws if an operator lacks an input. */
-function checkInputs(
-  op: string,
-  { inputs: needed = 1 }: Operator,
-  inputs: readonly (Value | undefined)[],
-): void {
+function checkInputs(op: string, needed: number | 'all', inputs: readonly (Value | undefined)[]): void {
   const count = needed === 'all' ? Math.max(1, inputs.length) : needed;
   for (let i = 0; i < count; i++) {
     if (!inputs[i])

@@ -61,7 +61,7 @@ export type Rule = (backward: Backward) => readonly (Value | undefined)[];
 export interface Operator {
   /**
    * How many inputs it cannot do without, or that it takes any number of which none may be left out. A call without them
-   * is `ERR_MODEL_INVALID`, so that a rule may index them freely. Default 1.
+   * is `ERR_MODEL_INVALID`, so that a rule may index them freely. Default 1; 0 outside of ONNX's own domain.
    */
   readonly inputs?: number | 'all';
   /** Types of its outputs. */
