@@ -48,7 +48,9 @@ function inBlocks(
   parameter?: Maybe,
 ): number {
   const { length } = (parameter ?? gradient) as Float32Array;
-  const span = arena.span(length, gradient, first, second, third, parameter);
+  const whole = arena.span(length, gradient, first, second, third, parameter);
+  // a sum is taken in the same blocks wherever the arrays lie, so that it is the same to the last bit
+  const span = parameter === undefined ? block : whole;
   let sum = 0;
   for (let start = 0; start < length; start += span) {
     const n = Math.min(span, length - start);
@@ -194,6 +196,11 @@ export function wasmKernels(arena: Arena): Kernels<Float32Array, number> {
 
 /** A function that says whether all elements are finite. */
 export function finiteness(arena: Arena): (x: Float32Array) => boolean {
-  const run: Run = ([, , g], n) => arena.kernels.nonFinite(g, n);
-  return (x) => inBlocks(arena, run, false, x) === 0;
+  const { nonFinite } = arena.kernels;
+  const run: Run = ([, , g], n) => nonFinite(g, n);
+  return (x) => {
+    const { length } = x;
+    if (length > block) return inBlocks(arena, run, false, x) === 0;
+    return nonFinite(arena.load(0, x, 0, length), length) === 0;
+  };
 }
