@@ -16,6 +16,14 @@ export interface DeviceCounters {
   readonly skips: Uint32Array;
 }
 
+/** Counters out of the first words of the control buffer. */
+export function parseCounters(layout: Layout, bytes: ArrayBuffer): DeviceCounters {
+  const words = new Uint32Array(bytes);
+  const [step, skipped] = [words[header.step] as number, words[header.skipped] as number];
+  const part = (start: number) => words.slice(start, start + layout.tensors);
+  return { step, skipped, steps: part(layout.steps), skips: part(layout.skips) };
+}
+
 /**
  * What the host counts. Where bad gradients are skipped the device may be behind it: then these are upper bounds, until
  * counters are read.

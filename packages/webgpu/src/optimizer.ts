@@ -1,10 +1,10 @@
 /** An optimizer on a device: parameters, gradients and state in GPUBuffers, and a step that reads nothing back. */
 
 import { checkOptions, type OptimizerSpec } from '@vradam/core';
-import type { Counters, DeviceCounters } from './counters.ts';
+import { type Counters, type DeviceCounters, parseCounters } from './counters.ts';
 import { fail, show } from './errors.ts';
 import { type Found, findGradients, type Gradient } from './gradients.ts';
-import { header, statsWords } from './layout.ts';
+import { statsWords } from './layout.ts';
 import { copySource, copyTarget } from './platform.ts';
 import type { Program } from './program.ts';
 import { type Part, Readback } from './readback.ts';
@@ -87,9 +87,8 @@ export class WebGPUOptimizer {
    * @internal
    */
   async begin(write: () => void): Promise<void> {
-    const uses = this.#uses([]);
-    this.watch.tryNew(uses);
-    this.watch.guard('the first copy of the parameters', uses, write);
+    this.watch.try(this.#uses([]));
+    this.watch.guard('the first copy of the parameters', () => this.#uses([]), write);
     await this.watch.settle();
   }
 
@@ -108,15 +107,17 @@ export class WebGPUOptimizer {
     this.watch.throwIfFailed();
   }
 
-  /** The caller's buffers in a call. */
-  #uses(found: readonly Found[]): Use[] {
-    return this.machine.tensors.flatMap(({ name, own, index }) => {
+  /** The caller's buffers in a call, or those of them that `wanted` says. */
+  #uses(found: readonly Found[], wanted: (buffer: GPUBuffer) => boolean = () => true): Use[] {
+    const uses: Use[] = [];
+    for (const { name, own, index } of this.machine.tensors) {
       const gradient = found[index];
-      const outside = gradient == null || gradient === 'arena' ? undefined : gradient.buffer;
-      const parameter = own && { what: `parameter ${show(name)}`, buffer: own.buffer, written: true };
-      const other = outside && { what: `gradient ${show(name)}`, buffer: outside, written: false };
-      return [parameter, other].filter((use) => use !== undefined);
-    });
+      if (own && wanted(own.buffer))
+        uses.push({ what: `parameter ${show(name)}`, buffer: own.buffer, written: true });
+      if (gradient == null || gradient === 'arena' || !wanted(gradient.buffer)) continue;
+      uses.push({ what: `gradient ${show(name)}`, buffer: gradient.buffer, written: false });
+    }
+    return uses;
   }
 
   /**
@@ -131,36 +132,43 @@ export class WebGPUOptimizer {
    *   thrown for what an earlier call turned out to have met.
    */
   encode(encoder: GPUCommandEncoder, gradients: GPUGradients = this.gradients): void {
-    const { call, uses } = this.#begin(gradients);
-    this.watch.guard('recording a step', uses, () => this.#recorder.record(encoder, call));
+    const call = this.#begin(gradients);
+    this.watch.guard(
+      'recording a step',
+      () => this.#uses(call.found),
+      () => this.#recorder.record(encoder, call),
+    );
     this.#end(call);
   }
 
   /** Takes one step: `encode` into an encoder of its own, and a submit. Parameters and errors as there. */
   step(gradients: GPUGradients = this.gradients): void {
-    const { call, uses } = this.#begin(gradients);
-    this.watch.guard('a step', uses, () => {
-      const encoder = this.device.createCommandEncoder({ label: 'vradam step' });
-      this.#recorder.record(encoder, call);
-      this.device.queue.submit([encoder.finish()]);
-    });
+    const call = this.#begin(gradients);
+    this.watch.guard(
+      'a step',
+      () => this.#uses(call.found),
+      () => {
+        const encoder = this.device.createCommandEncoder({ label: 'vradam step' });
+        this.#recorder.record(encoder, call);
+        this.device.queue.submit([encoder.finish()]);
+      },
+    );
     this.#end(call);
   }
 
   /** Checks a call, and writes the numbers of its step. */
-  #begin(gradients: GPUGradients): { call: Call; uses: readonly Use[] } {
+  #begin(gradients: GPUGradients): Call {
     this.check();
     const { tensors, around } = this.machine;
     const counters = this.machine.counters;
     const found = findGradients(tensors, gradients, this.gradients);
     const rates = counters.rates(counters.step);
-    const uses = this.#uses(found);
-    this.watch.tryNew(uses);
+    this.watch.try(this.#uses(found, (buffer) => !this.watch.knows(buffer)));
     const gathered = this.gathered;
     const moves = found.map((gradient, t) => gradient != null || (gathered[t] as boolean));
     const isStep = this.microStep + 1 >= around.batches;
     if (isStep) counters.writeStep(rates);
-    return { call: { found, isStep, moves, gathered, steps: counters.steps }, uses };
+    return { found, isStep, moves, gathered, steps: counters.steps };
   }
 
   /** Counts a call. */
@@ -198,13 +206,7 @@ export class WebGPUOptimizer {
     const asked = this.machine.counters.unseen;
     const part = { buffer: shared.control, offset: 0, bytes: 4 * layout.flags };
     const [bytes, ...rest] = await this.#readback.read([part, ...more]);
-    const words = new Uint32Array(bytes as ArrayBuffer);
-    const counters = {
-      step: words[header.step] as number,
-      skipped: words[header.skipped] as number,
-      steps: words.slice(layout.steps, layout.steps + layout.tensors),
-      skips: words.slice(layout.skips, layout.skips + layout.tensors),
-    };
+    const counters = parseCounters(layout, bytes as ArrayBuffer);
     this.machine.counters.learn(counters, asked);
     return {
       counters,

@@ -47,8 +47,8 @@ export class Watch {
     })();
   }
 
-  /** Runs commands in an error scope; should they fail, `uses` are searched for the culprit. */
-  guard(what: string, uses: readonly Use[], run: () => void): void {
+  /** Runs commands in an error scope; should they fail, what they use is searched for the culprit. */
+  guard(what: string, uses: () => readonly Use[], run: () => void): void {
     this.#device.pushErrorScope('validation');
     try {
       run();
@@ -57,19 +57,23 @@ export class Watch {
       this.#keep(
         scope.then(async (error) => {
           if (!error) return undefined;
-          const culprit = await this.#tryAll(uses);
+          const culprit = await this.#tryAll(uses());
           return culprit ?? failure('ERR_VALIDATION', `${what} failed: ${error.message}`, error);
         }),
       );
     }
   }
 
-  /** Tries the buffers that were not seen before. */
-  tryNew(uses: readonly Use[]): void {
-    const fresh = uses.filter(({ buffer }) => buffer.size >= 4 && !this.#known.has(buffer));
-    if (fresh.length === 0) return;
-    for (const { buffer } of fresh) this.#known.add(buffer);
-    this.#keep(this.#tryAll(fresh));
+  /** Whether a buffer was tried; one that holds nothing need not be. */
+  knows(buffer: GPUBuffer): boolean {
+    return buffer.size < 4 || this.#known.has(buffer);
+  }
+
+  /** Tries buffers for the first time. */
+  try(uses: readonly Use[]): void {
+    if (uses.length === 0) return;
+    for (const { buffer } of uses) this.#known.add(buffer);
+    this.#keep(this.#tryAll(uses));
   }
 
   async #tryAll(uses: readonly Use[]): Promise<Error | undefined> {
