@@ -86,8 +86,10 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
       checkTensors('gradient', ops, gradients, state);
       const learningRates = learningRatesOf(spec, state);
       const measurement = given ?? optimizer.measure(gradients);
-      const { nonFinite, squaredNorm } = measurement;
-      const [bad] = nonFinite;
+      const {
+        nonFinite: [bad],
+        squaredNorm,
+      } = measurement;
       try {
         if (!bad) return { ...inner.accumulate(gradients, state, measurement), learningRates };
         if (policy === 'skip') return idle({ ...state, skippedSteps: state.skippedSteps + 1 });

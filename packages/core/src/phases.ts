@@ -196,11 +196,11 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         const after =
           kernel.applyAll?.(before, own, effectiveLearningRate, options) ??
           own.map((entry, k) => kernel.apply(before[k] as T, entry, effectiveLearningRate, options));
-        for (const [k, { name }] of own.entries()) {
-          if (after[k] === before[k]) continue;
+        after.forEach((tensor, k) => {
+          if (tensor === before[k]) return;
           moved ??= { ...parameters }; // only where handles are not stable
-          moved[name] = after[k] as T;
-        }
+          moved[(own[k] as Entry<T>).name] = tensor;
+        });
         return { group, learningRate, effectiveLearningRate, norm };
       });
       for (const made of norms === local ? owned : [...owned, ...local]) if (made !== null) ops.dispose(made);

@@ -43,10 +43,11 @@ export function present<T>(gradients: Gradients<T>): [name: string, gradient: T]
 
 /** A look-up by name, quickest where names come in the order of the tensors: hashing takes as long as a small kernel. */
 export function finder<T>(tensors: Gradients<T>): (name: string) => T | null | undefined {
-  const given = Object.entries(tensors);
+  const names = Object.keys(tensors);
+  const values = Object.values(tensors);
   let next = 0;
   return (name) =>
-    given[next]?.[0] === name ? given[next++]?.[1] : Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+    names[next] === name ? values[next++] : Object.hasOwn(tensors, name) ? tensors[name] : undefined;
 }
 
 /** Compares names and shapes with the state's, so that a bad call changes nothing. Parameters must all be there. */
@@ -57,9 +58,11 @@ export function checkTensors<T>(
   { parameters }: OptimizerState<T>,
 ): void {
   const find = finder(tensors);
+  let known = 0;
   for (const [name, { shape }] of parameters) {
     const tensor = find(name);
     if (tensor != null) {
+      known++;
       const received = ops.shape(tensor);
       if (received.length !== shape.length || received.some((size, i) => size !== shape[i])) {
         fail(
@@ -69,7 +72,8 @@ export function checkTensors<T>(
       }
     } else if (what === 'parameter') fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} is missing.`);
   }
-  for (const name of Object.keys(tensors))
+  const names = Object.keys(tensors);
+  for (const name of known < names.length ? names : [])
     if (!parameters.has(name)) fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} is unknown.`);
 }
 

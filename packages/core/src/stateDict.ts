@@ -79,9 +79,9 @@ function checkSlots(
   allowed: readonly string[],
 ): void {
   const missing = required.find((slot) => !Object.hasOwn(slots, slot));
-  if (missing) mismatch(`parameter ${show(name)} lacks ${missing}`);
+  if (missing) mismatch(`${show(name)} lacks ${missing}`);
   for (const [slot, tensor] of Object.entries(slots)) {
-    if (!allowed.includes(slot)) mismatch(`parameter ${show(name)} keeps no ${show(slot)}`);
+    if (!allowed.includes(slot)) mismatch(`${show(name)} keeps no ${show(slot)}`);
     if (String(tensor.shape) !== String(shape) || !/^F(32|64)$/.test(tensor.dtype)) {
       mismatch(
         `${slot} of ${show(name)} must be floats of shape [${shape}], and is ${tensor.dtype}[${tensor.shape}]`,

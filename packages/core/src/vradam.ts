@@ -41,10 +41,9 @@ export function accumulateMoments<T, S>(
   { beta1, beta2 }: { readonly beta1: number; readonly beta2: number },
 ): void {
   // v_t = beta_1 v_{t-1} + (1 - beta_1) g_t
-  const velocity = ops.axpby(beta1, slots.velocity, 1 - beta1, gradient);
+  slots.velocity = ops.replace(slots.velocity, ops.axpby(beta1, slots.velocity, 1 - beta1, gradient));
   // m_t = beta_2 m_{t-1} + (1 - beta_2) g_t^2
   const secondMoment = ops.axpby(beta2, slots.secondMoment, 1 - beta2, ops.mul(gradient, gradient));
-  slots.velocity = ops.replace(slots.velocity, velocity);
   slots.secondMoment = ops.replace(slots.secondMoment, secondMoment);
 }
 
