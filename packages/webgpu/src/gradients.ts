@@ -7,6 +7,9 @@ import { type BufferRange, checkRange, isBuffer, rangeOf, type Tensor } from './
 /** A gradient: a buffer, a part of one, or none. */
 export type Gradient = GPUBuffer | BufferRange | null | undefined;
 
+/** Gradients by parameter name; a missing one may be left out, `null` or `undefined`. */
+export type GPUGradients = Readonly<Record<string, Gradient>>;
+
 /** Where a gradient is: in the arena already, elsewhere, or nowhere. */
 export type Found = 'arena' | Required<BufferRange> | null;
 

@@ -3,7 +3,7 @@
 import { checkOptions, type OptimizerSpec } from '@vradam/core';
 import { type Counters, type DeviceCounters, parseCounters } from './counters.ts';
 import { fail, show } from './errors.ts';
-import { type Found, findGradients, type Gradient } from './gradients.ts';
+import { type Found, findGradients, type GPUGradients } from './gradients.ts';
 import { statsWords } from './layout.ts';
 import { copySource, copyTarget } from './platform.ts';
 import type { Program } from './program.ts';
@@ -13,9 +13,6 @@ import { reportGroup, type StepStats } from './stats.ts';
 import { type BufferRange, checkRange, rangeOf } from './tensors.ts';
 import { type Views, viewsOf } from './views.ts';
 import { type Use, Watch } from './watch.ts';
-
-/** Gradients by parameter name; a missing one may be left out, `null` or `undefined`. */
-export type GPUGradients = Readonly<Record<string, Gradient>>;
 
 /** What an optimizer is made of; see `createOptimizer`. */
 export interface Machine extends Recordable {

@@ -72,6 +72,13 @@ test('a variable that is read between steps, or assigned to, is followed', async
     initial.w.map((x) => x - 0.1),
     1e-6,
   );
+  rateless.applyGradients({ [w.name]: ones });
+  expectNear(
+    'w',
+    await w.data(),
+    initial.w.map((x) => x - 0.2),
+    1e-6,
+  );
   w.assign(tf.zeros([4, 3]));
   rateless.applyGradients({ [w.name]: ones, [b.name]: null });
   expectNear('w', await w.data(), new Float32Array(12).fill(-0.1), 1e-6);
