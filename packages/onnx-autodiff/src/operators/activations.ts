@@ -10,7 +10,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import { float, type Node, type Value } from '../graph/value.ts';
 import { sameAsInput } from './infer.ts';
-import type { Operator, OperatorTable } from './operator.ts';
+import type { Operator, OperatorTable, Rule } from './operator.ts';
 
 /** The derivative of an activation at `x`, where it gave `y`. */
 export type Slope = (g: GraphBuilder, x: Value, y: Value, node: Node) => Value;
@@ -30,13 +30,32 @@ export const from = (slope: Slope): Operator => ({
 export const positive = (g: GraphBuilder, x: Value): Value =>
   x.dtype === 'float32' ? g.op('HardSigmoid', [x], { alpha: 2 ** 127, beta: 0 }) : g.mask(g.greater(x, 0), x);
 
+/** Gradients that are 0 wherever the slope of a Relu is, with the Relu's result. */
+const masked = new WeakMap<Value, Value>();
+
+/**
+ * Says that a gradient by the result of a Relu is 0 wherever its slope is: then it is also that by its argument.
+ *
+ * @param y - the Relu's result.
+ */
+export const setMasked = (gradient: Value, y: Value): void => {
+  masked.set(gradient, y);
+};
+
+const relu = from((g, _x, y) => positive(g, y));
+
+const reluRule: Rule = (backward) => {
+  const { dy, outputs } = backward;
+  return masked.get(dy) === outputs[0] ? [dy] : (relu.gradient as Rule)(backward);
+};
+
 /** clip(alpha x + beta, 0, 1). */
 const hardSigmoid: Slope = (g, _x, y, node) =>
   g.mul(g.mask(g.and(g.greater(y, 0), g.less(y, 1)), y), float(node, 'alpha', 0.2));
 
 /** The family. */
 export const activations: OperatorTable = {
-  Relu: from((g, _x, y) => positive(g, y)),
+  Relu: { ...relu, gradient: reluRule },
   Sigmoid: from((g, _x, y) => g.mul(y, g.sub(1, y))),
   HardSigmoid: from(hardSigmoid),
   Softplus: from((g, x) => g.sigmoid(x)),

@@ -15,7 +15,7 @@ import { type KernelForm, kernelForm } from './convCost.ts';
 import { fromRows } from './convRows.ts';
 import { type Correlation, type KnownCorrelation, type KnownWindow, known, total } from './correlation.ts';
 import { extent, times } from './extents.ts';
-import { cut, type Size, shapeOfSizes, sizeAlong } from './sizes.ts';
+import { cut, reshapeTo, type Size, sizeAlong } from './sizes.ts';
 import { padList, type Window } from './windows.ts';
 
 const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
@@ -167,17 +167,6 @@ function fromShifts(g: GraphBuilder, x: Value, dy: Value, { windows, w, taps }: 
     return g.reshape(product, [taps / last.kernel, outputs, 1, channels]);
   });
   return g.reshape(g.transpose(g.concat(products, 2), [1, 3, 0, 2]), w);
-}
-
-/** A reshape to sizes of which some are known only when the graph runs. */
-function reshapeTo(g: GraphBuilder, x: Value, sizes: readonly Size[]): Value {
-  const open = sizes.filter((size) => typeof size !== 'number');
-  return open.length > 1
-    ? g.reshape(x, shapeOfSizes(g, sizes))
-    : g.reshape(
-        x,
-        sizes.map((size) => (typeof size === 'number' ? size : -1)),
-      );
 }
 
 /** [N, C, ...] as [C / g, g N, ...]: images and channels change places, group by group. */

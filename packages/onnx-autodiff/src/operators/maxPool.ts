@@ -12,10 +12,11 @@
 
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/value.ts';
+import { positive, setMasked } from './activations.ts';
 import { extent, minus, plus, times } from './extents.ts';
 import { type Margin, marginsOf } from './margins.ts';
 import type { Backward } from './operator.ts';
-import { embed, refuse, type Size, shapeOfSizes } from './sizes.ts';
+import { embed, refuse, reshapeTo, type Size, shapeOfSizes } from './sizes.ts';
 import type { PoolWindow } from './spread.ts';
 
 /** Taps and steps that are worth nodes of their own. */
@@ -46,7 +47,7 @@ const frameOf = (g: GraphBuilder, line: Line): Size =>
 
 /** What each tap of all windows sees. */
 function tapsOf(g: GraphBuilder, x: Value, line: Line): readonly Value[] {
-  const { axis, kernel, stride, dilation, before } = line;
+  const { axis, kernel, stride, before, count } = line;
   const rank = g.rank(x);
   const after = minus(g, minus(g, frameOf(g, line), extent(g, x, axis)), before);
   const sides = [before, after].flatMap((size) =>
@@ -54,10 +55,17 @@ function tapsOf(g: GraphBuilder, x: Value, line: Line): readonly Value[] {
   );
   const lowest = g.scalar(Number.NEGATIVE_INFINITY, x.dtype);
   const framed = g.op('Pad', [x, shapeOfSizes(g, sides), lowest]);
-  return Array.from({ length: kernel }, (_, k) => {
-    const behind = (reachOf(line) - offsetOf(line, k).steps) * stride;
-    const end = behind === 0 ? Number.MAX_SAFE_INTEGER : -behind;
-    return g.slice(framed, [k * dilation], [end], [axis], [stride]);
+  const offsets = Array.from({ length: kernel }, (_, k) => offsetOf(line, k));
+  const reach = reachOf(line);
+  const endOf = (steps: number): number => (steps === reach ? Number.MAX_SAFE_INTEGER : steps - reach);
+  if (stride === 1) return offsets.map(({ steps }) => g.slice(framed, [steps], [endOf(steps)], [axis]));
+  // an axis in steps becomes two: slices of whole steps are copied in longer runs than every other element
+  const resized = (...along: readonly Size[]): readonly Size[] =>
+    g.knownShape(x).flatMap((_, i) => (i === axis ? along : [extent(g, x, i)]));
+  const apart = reshapeTo(g, framed, resized(plus(g, count, reach), stride));
+  return offsets.map(({ steps, phase }) => {
+    const tap = g.slice(apart, [steps, phase], [endOf(steps), phase + 1], [axis, axis + 1]);
+    return reshapeTo(g, tap, resized(count));
   });
 }
 
@@ -95,7 +103,7 @@ function putBack(g: GraphBuilder, parts: readonly Value[], x: Value, line: Line)
   if (stride === 1) return embed(g, first, x, [{ axis, start: minus(g, 0, before) }]);
   const apart = phases.map((phase) => g.unsqueeze(phase ?? g.zerosLike(first), [axis + 1]));
   const sizes = g.knownShape(x).map((_, i): Size => (i === axis ? frameOf(g, line) : extent(g, first, i)));
-  const whole = g.reshape(g.concat(apart, axis + 1), shapeOfSizes(g, sizes));
+  const whole = reshapeTo(g, g.concat(apart, axis + 1), sizes);
   return embed(g, whole, x, [{ axis, start: minus(g, 0, before) }]);
 }
 
@@ -132,7 +140,13 @@ export function maxPoolGradient(
   });
   const spatial = windows.map((_, i) => i + 2);
   const channelsLast = (value: Value): Value => g.transpose(value, [0, ...spatial, 1]);
-  const [image, maximum, gradient] = [x, y, dy].map(channelsLast) as [Value, Value, Value];
-  const dx = alongAxes(g, image, maximum, gradient, lines);
-  return g.reshapeLike(g.transpose(dx, [0, windows.length + 1, ...windows.map((_, i) => i + 1)]), x);
+  // behind a Relu, a maximum of 0 hands nothing on: cheaper to say of the few maxima than of all elements
+  const isMasked = x.node?.op === 'Relu' && x.node.domain === '';
+  const handedOn = isMasked ? g.mul(dy, positive(g, y)) : dy;
+  const [image, maximum, gradient] = [x, y, handedOn].map(channelsLast) as [Value, Value, Value];
+  const moved = alongAxes(g, image, maximum, gradient, lines);
+  const axes = [0, windows.length + 1, ...windows.map((_, i) => i + 1)];
+  const dx = g.reshapeLike(g.transpose(moved, axes), x);
+  if (isMasked) setMasked(dx, x);
+  return dx;
 }

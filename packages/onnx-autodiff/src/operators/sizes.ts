@@ -40,6 +40,17 @@ export function shapeOfSizes(g: GraphBuilder, sizes: readonly Size[]): Value {
       );
 }
 
+/** A reshape to sizes of which some are known only when the graph runs. */
+export function reshapeTo(g: GraphBuilder, x: Value, sizes: readonly Size[]): Value {
+  const open = sizes.filter((size) => typeof size !== 'number');
+  return open.length > 1
+    ? g.reshape(x, shapeOfSizes(g, sizes))
+    : g.reshape(
+        x,
+        sizes.map((size) => (typeof size === 'number' ? size : -1)),
+      );
+}
+
 /** Where a part lies in a whole: along which axis, from which position on. */
 export interface Place {
   /** Axis, counted from the front. */

@@ -282,3 +282,35 @@ test.each<[string, readonly Dim[], Attributes]>([
     expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }),
   );
 });
+
+describe('MaxPool behind a Relu', () => {
+  const attributes = { kernel_shape: [2, 2], strides: [2, 2] };
+  const gradientOf = (build: (g: GraphBuilder, x: Value, pooled: (y: Value) => Value) => Value) =>
+    checkGradients({
+      inputs: { x: [2, 2, 4, 6] },
+      at: { x: shuffled(96, 11) },
+      dtype: 'float32',
+      build: (g, { x }) => build(g, x as Value, (y) => g.maxPool(y, attributes)),
+    });
+
+  test('has the gradient of both, with one mask of the few maxima', async () => {
+    await gradientOf((g, x, pooled) => pooled(g.relu(x)));
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', ['batch', 2, 6, 6]);
+    backward(g, g.reduceSum(g.maxPool(g.relu(x), attributes)), [x]);
+    const masks = g.nodes.filter(({ op }) => op === 'HardSigmoid');
+    expect(masks.map(({ outputs }) => outputs[0]?.shape)).toEqual([['batch', 2, 3, 3]]);
+  });
+
+  test('also where the Relu has another use', () =>
+    gradientOf((g, x, pooled) => {
+      const y = g.relu(x);
+      return g.add(pooled(y), g.reduceSum(g.mul(y, y)));
+    }));
+
+  test('another Relu before it has its own mask, straight behind it or through a sum', async () => {
+    await gradientOf((g, x, pooled) => pooled(g.relu(g.relu(x))));
+    await gradientOf((g, x, pooled) => pooled(g.relu(g.add(g.relu(x), 0.5))));
+    await gradientOf((g, x, pooled) => pooled(g.relu(g.sub(g.relu(x), g.relu(g.neg(x))))));
+  });
+});
