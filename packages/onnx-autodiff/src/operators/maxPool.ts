@@ -47,7 +47,7 @@ const frameOf = (g: GraphBuilder, line: Line): Size =>
 
 /** What each tap of all windows sees. */
 function tapsOf(g: GraphBuilder, x: Value, line: Line): readonly Value[] {
-  const { axis, kernel, stride, before, count } = line;
+  const { axis, kernel, stride, dilation, before } = line;
   const rank = g.rank(x);
   const after = minus(g, minus(g, frameOf(g, line), extent(g, x, axis)), before);
   const sides = [before, after].flatMap((size) =>
@@ -55,17 +55,11 @@ function tapsOf(g: GraphBuilder, x: Value, line: Line): readonly Value[] {
   );
   const lowest = g.scalar(Number.NEGATIVE_INFINITY, x.dtype);
   const framed = g.op('Pad', [x, shapeOfSizes(g, sides), lowest]);
-  const offsets = Array.from({ length: kernel }, (_, k) => offsetOf(line, k));
-  const reach = reachOf(line);
-  const endOf = (steps: number): number => (steps === reach ? Number.MAX_SAFE_INTEGER : steps - reach);
-  if (stride === 1) return offsets.map(({ steps }) => g.slice(framed, [steps], [endOf(steps)], [axis]));
-  // an axis in steps becomes two: slices of whole steps are copied in longer runs than every other element
-  const resized = (...along: readonly Size[]): readonly Size[] =>
-    g.knownShape(x).flatMap((_, i) => (i === axis ? along : [extent(g, x, i)]));
-  const apart = reshapeTo(g, framed, resized(plus(g, count, reach), stride));
-  return offsets.map(({ steps, phase }) => {
-    const tap = g.slice(apart, [steps, phase], [endOf(steps), phase + 1], [axis, axis + 1]);
-    return reshapeTo(g, tap, resized(count));
+  // a reshape that parts the axis in steps makes for longer runs, but onnxruntime moves transpositions behind it
+  return Array.from({ length: kernel }, (_, k) => {
+    const behind = (reachOf(line) - offsetOf(line, k).steps) * stride;
+    const end = behind === 0 ? Number.MAX_SAFE_INTEGER : -behind;
+    return g.slice(framed, [k * dilation], [end], [axis], [stride]);
   });
 }
 
