@@ -70,7 +70,9 @@ test('a race records every step; killed or interrupted and resumed it measures t
   await killed.finished;
 
   const stopped = start('run', '--results', results, '--resume', 'cut');
-  await sleep(5000);
+  // a slow machine takes long to begin
+  const before = (await measured('cut')).length;
+  while (stopped.child.exitCode === null && (await measured('cut')).length === before) await sleep(100);
   stopped.child.kill('SIGINT');
   const { code, output } = await stopped.finished;
   if (code !== 0) {
