@@ -6,12 +6,9 @@ import {
   instantiateMomentKernels,
   type Memory,
   type MomentKernels,
-  momentumRule,
   type Rule,
-  rmspropRule,
-  sgdRule,
+  rules,
   vradamRule,
-  vrMomentumRule,
 } from '@vradam/wasm';
 import { oncePerMemory } from './gradientKernels/wasmBackend.ts';
 
@@ -31,13 +28,6 @@ export const momentFusion: Fusion = {
 
 /** Every algorithm of the core. */
 export const fullFusion: Fusion = {
-  rules: {
-    vradam: vradamRule,
-    adamw: adamwRule,
-    vrMomentum: vrMomentumRule,
-    momentum: momentumRule,
-    sgd: sgdRule,
-    rmsprop: rmspropRule,
-  },
+  rules,
   kernelsOver: /* @__PURE__ */ oncePerMemory((memory) => instantiateKernels(memory)),
 };

@@ -8,13 +8,4 @@ export {
 } from './module.ts';
 export { createWasmOps, type WasmOps, type WasmOptions } from './ops.ts';
 export type { Memory } from './platform.ts';
-export {
-  type Addresses,
-  adamwRule,
-  momentumRule,
-  type Rule,
-  rmspropRule,
-  sgdRule,
-  vradamRule,
-  vrMomentumRule,
-} from './rules.ts';
+export { type Addresses, adamwRule, type Rule, rules, vradamRule } from './rules.ts';

@@ -2,25 +2,7 @@
 
 import { type Entry, float32Ops, type Kernel, type Kernels, type VRMomentumOptions } from '@vradam/core';
 import { type Arena, aligned, block, bytesPerElement, Places } from './arena.ts';
-import {
-  type Addresses,
-  adamwRule,
-  momentumRule,
-  type Rule,
-  rmspropRule,
-  sgdRule,
-  vradamRule,
-  vrMomentumRule,
-} from './rules.ts';
-
-const rules: Readonly<Record<string, Rule>> = {
-  vradam: vradamRule,
-  adamw: adamwRule,
-  vrMomentum: vrMomentumRule,
-  momentum: momentumRule,
-  sgd: sgdRule,
-  rmsprop: rmspropRule,
-};
+import { type Addresses, type Rule, rules } from './rules.ts';
 
 /** An array, or none. */
 type Maybe = Float32Array | undefined;

@@ -101,7 +101,7 @@ export const vradamRule: Rule<VRAdamOptions, MomentKernels> = {
 };
 
 /** Momentum without the brake. */
-export const momentumRule: Rule<MomentumOptions> = {
+const momentumRule: Rule<MomentumOptions> = {
   slots: ['velocity'],
   isOutOfPlace: false,
   hasNorm: false,
@@ -110,7 +110,7 @@ export const momentumRule: Rule<MomentumOptions> = {
 };
 
 /** Momentum with the brake. */
-export const vrMomentumRule: Rule<VRMomentumOptions> = {
+const vrMomentumRule: Rule<VRMomentumOptions> = {
   slots: ['velocity'],
   isOutOfPlace: false,
   hasNorm: true,
@@ -119,7 +119,7 @@ export const vrMomentumRule: Rule<VRMomentumOptions> = {
 };
 
 /** SGD, as `torch.optim.SGD` has it; without momentum it keeps no buffer. */
-export const sgdRule: Rule<SGDOptions> = {
+const sgdRule: Rule<SGDOptions> = {
   slots: ['momentumBuffer'],
   isOutOfPlace: false,
   hasNorm: false,
@@ -131,11 +131,21 @@ export const sgdRule: Rule<SGDOptions> = {
 };
 
 /** RMSProp, as `torch.optim.RMSprop` has it. */
-export const rmspropRule: Rule<RMSPropOptions> = {
+const rmspropRule: Rule<RMSPropOptions> = {
   slots: ['meanSquare', 'mean', 'momentumBuffer'],
   isOutOfPlace: false,
   hasNorm: false,
   apply(kernels, [, to, g, s, a, b], n, { weightDecay }, rate, { alpha, epsilon, momentum }) {
     kernels.rmsprop(to, g, s, a, b, n, rate, weightDecay, alpha, 1 - alpha, epsilon, momentum);
   },
+};
+
+/** Of every algorithm of the core, by its name. */
+export const rules: Readonly<Record<string, Rule>> = {
+  vradam: vradamRule,
+  adamw: adamwRule,
+  vrMomentum: vrMomentumRule,
+  momentum: momentumRule,
+  sgd: sgdRule,
+  rmsprop: rmspropRule,
 };

@@ -7,8 +7,7 @@
  *     dx[n, c, q] = sum over m, k, p with s p + d k - before = q of dy[n, m, p] w[m, c, k]
  *
  * That is a transposed convolution of dy, and for s = 1 also a convolution of dy with the kernel turned around, its
- * channels swapped. Which one is faster, and whether both gradients are better made in tiles (`convWinograd.ts`),
- * `convCost.ts` says.
+ * channels swapped. Which one is faster, `convCost.ts` says.
  *
  * @see https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
  */

@@ -116,7 +116,7 @@ function spread(g: GraphBuilder, x: Value, matrices: readonly Matrix[], channels
   return g.reshape(all, [...axes.slice(0, -1), -1, channels]);
 }
 
-/** From all points of all tiles to [N, M, ...], of the shape of `like` besides channels: the adjoint of {@link spread}. */
+/** From all points of all tiles to [N, M, ...]: the adjoint of {@link spread}. */
 function gathered(g: GraphBuilder, products: Value, matrices: readonly Matrix[], outputs: number): Value {
   const all = matrices.reduceRight((value: Value, matrix, i) => {
     const apart = g.reshape(value, [before(matrices, i), matrix.length, -1]);
