@@ -55,6 +55,15 @@ const brokenFiles = ({ label, report }) =>
   report.testResults
     .filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some(isFailed))
     .map(({ name, message }) => `${label}: ${relative(root, name)} failed: ${message.split('\n')[0]}`);
+
+/** A line for each failed test, with the first line of what went wrong: a long output is often cut. */
+const failedTests = ({ label, report }) =>
+  report.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.filter(isFailed).map(({ fullName, failureMessages: [message = 'no message'] }) => {
+      return `${label}: ${relative(root, name)}: ${fullName}: ${message.split('\n')[0]}`;
+    }),
+  );
+
 function readReport({ label, path }) {
   if (!path) return { label, error: `${label} writes no report (--outputFile)` };
   if (!existsSync(path)) return { label, error: `${label} left no report: it failed before, or did not run` };
@@ -83,14 +92,18 @@ export function summarize(crash) {
   const good = read.filter(({ report }) => report);
   const reports = good.map(({ report }) => report);
   const sum = (key) => reports.reduce((total, report) => total + report[key], 0);
-  const [passed, failedTests] = [sum('numPassedTests'), sum('numFailedTests')];
-  const problems = [...read.flatMap(({ error }) => error ?? []), ...good.flatMap(brokenFiles)];
+  const passed = sum('numPassedTests');
+  const problems = [
+    ...read.flatMap(({ error }) => error ?? []),
+    ...good.flatMap(brokenFiles),
+    ...good.flatMap(failedTests),
+  ];
   if (passed === 0) problems.push('no test passed');
-  if (crash && failedTests + problems.length === 0) problems.push(crash);
+  if (crash && problems.length === 0) problems.push(crash);
   printSkipped(reports);
   for (const problem of problems) console.log(`Failed: ${problem}`);
-  console.log(`${passed} passed, ${failedTests + problems.length} failed`);
-  return failedTests + problems.length === 0;
+  console.log(`${passed} passed, ${problems.length} failed`);
+  return problems.length === 0;
 }
 
 // node scripts/testSummary.mjs [step that failed]
