@@ -35,8 +35,10 @@ export class Counters {
   readonly steps: Uint32Array<ArrayBuffer>;
   /** Learning rate set on the live optimizer, by group; null where the spec's holds. */
   learningRates: (number | null)[];
-  /** Calls since the device's counters were last asked for. */
+  /** Calls since the device's counters were last asked for; 0 where no step is skipped. */
   unseen = 0;
+  /** Which of the unseen calls was the last to move some tensors and not others; at most 0 for none of them. */
+  #mixed = 0;
 
   #skipped = 0;
   readonly #skips: Uint32Array<ArrayBuffer>;
@@ -153,10 +155,26 @@ export class Counters {
     for (let step = first; step <= this.step; step++) this.#writeRates(step, this.rates(step));
   }
 
-  /** Counts a step in which some tensors moved. */
-  count(moves: readonly boolean[]): void {
+  /**
+   * Counts a step in which some tensors moved.
+   *
+   * @param maySkip - whether the device may come to skip it.
+   */
+  count(moves: readonly boolean[], maySkip: boolean): void {
     this.step++;
+    if (maySkip) {
+      this.unseen++;
+      if (moves.includes(false)) this.#mixed = this.unseen;
+    }
     for (let t = 0; t < this.steps.length; t++) if (moves[t]) (this.steps[t] as number)++;
+  }
+
+  /**
+   * Whether tensors with equal `steps` have equal ones on the device, too. Tensors that moved apart since the device was
+   * asked may differ there: a skipped step counted for one and not for the other.
+   */
+  get isExact(): boolean {
+    return this.#mixed <= 0;
   }
 
   /**
@@ -166,6 +184,7 @@ export class Counters {
    */
   learn({ skipped, skips }: DeviceCounters, asked: number): void {
     this.unseen -= asked;
+    this.#mixed -= asked;
     this.step -= skipped - this.#skipped;
     this.#skipped = skipped;
     for (const [t, count] of skips.entries()) {
@@ -181,6 +200,7 @@ export class Counters {
     this.steps.set(steps);
     this.#skips.fill(0);
     this.unseen = 0;
+    this.#mixed = 0;
     this.#write(header.step, Uint32Array.of(step, skipped));
     this.#write(this.#layout.steps, this.steps);
     this.#write(this.#layout.skips, this.#skips);

@@ -165,7 +165,7 @@ export class WebGPUOptimizer {
     const moves = found.map((gradient, t) => gradient != null || (gathered[t] as boolean));
     const isStep = this.microStep + 1 >= around.batches;
     if (isStep) counters.writeStep(rates);
-    return { found, isStep, moves, gathered, steps: counters.steps };
+    return { found, isStep, moves, gathered, steps: counters.steps, isExact: counters.isExact };
   }
 
   /** Counts a call. */
@@ -173,13 +173,13 @@ export class WebGPUOptimizer {
     this.microStep = isStep ? 0 : this.microStep + 1;
     this.gathered = isStep ? moves.map(() => false) : [...moves];
     if (!isStep) return;
-    this.machine.counters.count(moves);
-    if (this.machine.around.skips) this.#poll();
+    const { counters, around } = this.machine;
+    counters.count(moves, around.skips);
+    if (around.skips) this.#poll();
   }
 
   /** Looks now and then how many steps the device skipped, so that the host is never far ahead. */
   #poll(): void {
-    this.machine.counters.unseen++;
     if (this.#polling || this.machine.counters.unseen < pollEvery) return;
     this.#polling = true;
     this.readCounters()

@@ -19,6 +19,8 @@ export interface Call {
   readonly gathered: readonly boolean[];
   /** Gradients that each tensor moved by so far. */
   readonly steps: ArrayLike<number>;
+  /** Whether equal `steps` are equal on the device, which may have skipped some. */
+  readonly isExact: boolean;
 }
 
 /** What recording needs. */
@@ -119,8 +121,9 @@ export class Recorder {
   }
 
   /** Whether all tensors of a segment take part with the same numbers. */
-  #isAlike({ tensors }: Segment, { moves, steps }: Call): boolean {
+  #isAlike({ tensors }: Segment, { moves, steps, isExact }: Call): boolean {
     const [{ index: first, weightDecay }] = tensors as [Tensor];
+    if (tensors.length > 1 && !isExact) return false;
     return tensors.every(
       (tensor) =>
         moves[tensor.index] && steps[tensor.index] === steps[first] && tensor.weightDecay === weightDecay,

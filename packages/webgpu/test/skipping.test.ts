@@ -93,7 +93,19 @@ test('whatever is bad or missing, the core comes to the same', async () => {
       await twin.compare();
       twin.optimizer.destroy();
     }),
-    { numRuns: 8 },
+    {
+      numRuns: 8,
+      examples: [
+        [
+          // after the skipped step w, b and c have been given one gradient each, of which only b moved
+          [
+            { bad: null, missing: ['w', 'c'] },
+            { bad: 'w', missing: ['b'] },
+            ...Array.from({ length: 4 }, () => ({ bad: null, missing: [] })),
+          ],
+        ],
+      ],
+    },
   );
 });
 
