@@ -318,3 +318,11 @@ describe.each(Object.keys(operators))('%s', (op) => {
     expect(differentiated).toBeGreaterThan(0);
   });
 });
+
+test('numbers given in the place of a shape are refused without being repeated', () => {
+  const numbers = Array.from({ length: 10_000 }, () => 2);
+  const wrong = () => tensor('float32', numbers, [1]);
+  expect(wrong).toThrow(expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }));
+  expect(wrong).toThrow(/\(10000 axes\).{0,60}$/);
+  expect(wrong).toThrow(/^.{0,150}$/);
+});

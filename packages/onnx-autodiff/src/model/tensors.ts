@@ -38,6 +38,12 @@ export const bytesPerElement = (dtype: DataType): number =>
 /** Number of elements of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
 
+/** More axes than anyone means: most likely the numbers themselves, which no message should repeat. */
+const manyAxes = 16;
+
+const showShape = (shape: readonly number[]): string =>
+  shape.length > manyAxes ? `[${shape.slice(0, manyAxes)}, ...] (${shape.length} axes)` : `[${shape}]`;
+
 /** An array of zeros for `size` elements of a type that is not text. */
 export function emptyData(dtype: DataType, size: number): NumberArray {
   if (dtype === 'string') fail('ERR_MODEL_INVALID', 'a tensor of text has no numbers. Received: string.');
@@ -66,7 +72,7 @@ export function tensor(
   if (data.length !== sizeOf(shape)) {
     fail(
       'ERR_SHAPE_MISMATCH',
-      `a tensor of shape [${shape}] needs ${sizeOf(shape)} numbers. Received: ${data.length}.`,
+      `a tensor of shape ${showShape(shape)} needs ${sizeOf(shape)} numbers. Received: ${data.length}.`,
     );
   }
   const made = emptyData(dtype, data.length);
