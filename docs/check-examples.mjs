@@ -24,7 +24,9 @@ const timeout = 60_000;
 const read = (path) => readFileSync(join(root, path), 'utf8');
 
 function pages() {
-  const inDocs = readdirSync(join(root, 'docs'), { recursive: true }).map((path) => `docs/${path}`);
+  const inDocs = readdirSync(join(root, 'docs'), { recursive: true })
+    .filter((path) => !/^(api|\.vitepress)\b/.test(path)) // made from the sources, and checked there
+    .map((path) => `docs/${path}`);
   const ofPackages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`);
   return ['README.md', 'CONTRIBUTING.md', ...inDocs, ...ofPackages]
     .filter((path) => path.endsWith('.md') && existsSync(join(root, path)))

@@ -19,6 +19,7 @@ export {
   replaySchedule,
 } from './golden/replay.ts';
 export {
+  type PerParameter,
   parameterName,
   parseSchedule,
   parseTrajectory,

@@ -9,11 +9,13 @@ export {
   trainableNames,
 } from './gradients.ts';
 export {
+  type Binary,
   type ConvAttributes,
   type ConvTransposeAttributes,
   GraphBuilder,
   type Operand,
   type PoolAttributes,
+  type Unary,
 } from './graph/builder.ts';
 export type { Graph, GraphOptions, NodeOptions } from './graph/graph.ts';
 export {
@@ -23,7 +25,16 @@ export {
   type LoadOptions,
   loadGraph,
 } from './graph/load.ts';
-export { type AttributeValues, float, int, ints, type Node, text, type Value } from './graph/value.ts';
+export {
+  type AttributeValues,
+  float,
+  type HasAttributes,
+  int,
+  ints,
+  type Node,
+  text,
+  type Value,
+} from './graph/value.ts';
 export { type HessianModel, hessianVectorProduct, multiplyHessian } from './hessian.ts';
 export {
   binaryCrossEntropy,
@@ -56,6 +67,6 @@ export type {
   TensorData,
   ValueSpec,
 } from './model/model.ts';
-export { emptyData, isFloat, numbersOf, sizeOf, tensor } from './model/tensors.ts';
+export { emptyData, isFloat, type NumberArray, numbersOf, sizeOf, tensor } from './model/tensors.ts';
 export type { Backward, Call, Infer, Operator, OperatorTable, Rule, TypeInfo } from './operators/operator.ts';
 export { nonChannelAxes } from './operators/statistics.ts';

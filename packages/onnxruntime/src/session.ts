@@ -42,7 +42,11 @@ export class TrainingSession {
   readonly #sum = new GradientSum();
   #disposed = false;
 
-  /** Use {@link createTrainingSession}. */
+  /**
+   * Use {@link createTrainingSession}.
+   *
+   * @internal
+   */
   constructor(parts: SessionParts) {
     const { plan, bufferNames } = parts.context;
     this.#parts = parts;

@@ -28,7 +28,8 @@ export interface TrajectoryGroup {
   readonly params: readonly TrajectoryTensor[];
 }
 
-type PerParameter<V> = readonly (readonly V[])[];
+/** Values by group, and in a group by parameter. */
+export type PerParameter<V> = readonly (readonly V[])[];
 
 /** One step. */
 export interface TrajectoryStep {

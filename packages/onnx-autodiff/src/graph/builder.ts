@@ -17,8 +17,10 @@ import { type AttributeValues, toAttributes, type Value } from './value.ts';
 /** A value, or a number that becomes a scalar of the other operand's type. */
 export type Operand = Value | number;
 
-type Unary = (x: Value) => Value;
-type Binary = (a: Operand, b: Operand) => Value;
+/** A word of one operand. */
+export type Unary = (x: Value) => Value;
+/** A word of two operands, which broadcast. */
+export type Binary = (a: Operand, b: Operand) => Value;
 
 /** Attributes of a convolution, as ONNX has them. */
 export interface ConvAttributes {

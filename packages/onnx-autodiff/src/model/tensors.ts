@@ -8,7 +8,8 @@ import type { DataType, Tensor, TensorData } from './model.ts';
 export const isFloat = (dtype: DataType | undefined): boolean =>
   dtype === 'float32' || dtype === 'float64' || dtype === 'float16' || dtype === 'bfloat16';
 
-type NumberArray = Exclude<TensorData, readonly string[]>;
+/** Elements of a tensor that are numbers, big ones too. */
+export type NumberArray = Exclude<TensorData, readonly string[]>;
 
 interface ArrayType {
   new (length: number): NumberArray;
