@@ -15,17 +15,16 @@ export interface Around {
   readonly average: number | undefined;
   /** Whether a gradient with NaN or Infinity keeps the step from being taken. */
   readonly skips: boolean;
+  /** Whether the device must find out in each call if that one completes a step, as earlier ones may have been skipped. */
+  readonly judges: boolean;
 }
 
-function checkPolicy({ nonFinite }: OptimizerSpec, batches: number): boolean {
+function checkPolicy({ nonFinite }: OptimizerSpec): boolean {
   if (nonFinite === 'throw') {
     fail(
       'ERR_UNSUPPORTED',
       `nonFinite 'throw' would have to read from the GPU in every step. Use 'skip', and stats().`,
     );
-  }
-  if (nonFinite === 'skip' && batches > 1) {
-    fail('ERR_UNSUPPORTED', `nonFinite 'skip' with accumulateGradients() is not possible on WebGPU.`);
   }
   return nonFinite === 'skip';
 }
@@ -56,5 +55,6 @@ export function resolveTransforms(spec: OptimizerSpec): Around {
         `there are no kernels for this transform, or for two of it. Received: ${show(kind)}.`,
       );
   }
-  return { clipBatch, clip, batches, average, skips: checkPolicy(spec, batches) };
+  const skips = checkPolicy(spec);
+  return { clipBatch, clip, batches, average, skips, judges: skips && batches > 1 };
 }

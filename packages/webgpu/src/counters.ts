@@ -2,16 +2,21 @@
 
 import { checkOptions, type OptimizerSpec, type Schedule } from '@vradam/core';
 import type { Segment } from './arena.ts';
+import type { Around } from './around.ts';
 import { distinctRules } from './dispatches.ts';
 import { fail } from './errors.ts';
 import { groupWords, header, type Layout } from './layout.ts';
 import type { Program } from './program.ts';
+import type { Call } from './record.ts';
 import type { Tensor } from './tensors.ts';
 
 /** Counters as the device had them. */
 export interface DeviceCounters {
   readonly step: number;
   readonly skipped: number;
+  /** Batches gathered since the last step, and whose gradients; 0 where the host decides when to step. */
+  readonly batch: number;
+  readonly gathered: Uint32Array;
   readonly steps: Uint32Array;
   readonly skips: Uint32Array;
 }
@@ -19,9 +24,14 @@ export interface DeviceCounters {
 /** Counters out of the first words of the control buffer. */
 export function parseCounters(layout: Layout, bytes: ArrayBuffer): DeviceCounters {
   const words = new Uint32Array(bytes);
-  const [step, skipped] = [words[header.step] as number, words[header.skipped] as number];
+  const [step, skipped, batch] = [header.step, header.skipped, header.batch].map((word) => words[word]) as [
+    number,
+    number,
+    number,
+  ];
   const part = (start: number) => words.slice(start, start + layout.tensors);
-  return { step, skipped, steps: part(layout.steps), skips: part(layout.skips) };
+  const [steps, skips, gathered] = [part(layout.steps), part(layout.skips), part(layout.gathered)];
+  return { step, skipped, batch, steps, skips, gathered };
 }
 
 /**
@@ -29,18 +39,21 @@ export function parseCounters(layout: Layout, bytes: ArrayBuffer): DeviceCounter
  * counters are read.
  */
 export class Counters {
-  /** Steps taken. */
-  step = 0;
-  /** Gradients that each tensor moved by. */
+  /** Gradients that each tensor moved by; where the device decides when to step, those it was given. */
   readonly steps: Uint32Array<ArrayBuffer>;
+  /** Whether each tensor has a sum of earlier batches, where the host decides when to step. */
+  gathered: readonly boolean[];
   /** Learning rate set on the live optimizer, by group; null where the spec's holds. */
   learningRates: (number | null)[];
-  /** Calls since the device's counters were last asked for; 0 where no step is skipped. */
-  unseen = 0;
-  /** Which of the unseen calls was the last to move some tensors and not others; at most 0 for none of them. */
-  #mixed = 0;
 
+  /** Calls, also those that were skipped. */
+  #calls = 0;
+  /** How many of them the device is known to have done. */
+  #done = 0;
+  /** The last of them that may have left tensors apart: it moved some and not others. */
+  #mixed = 0;
   #skipped = 0;
+  readonly #around: Around;
   readonly #skips: Uint32Array<ArrayBuffer>;
   readonly #spec: OptimizerSpec;
   readonly #layout: Layout;
@@ -52,6 +65,7 @@ export class Counters {
 
   constructor(
     spec: OptimizerSpec,
+    around: Around,
     layout: Layout,
     { queue }: GPUDevice,
     control: GPUBuffer,
@@ -59,6 +73,7 @@ export class Counters {
     programs: readonly Program[],
   ) {
     this.#spec = spec;
+    this.#around = around;
     this.#layout = layout;
     this.#queue = queue;
     this.#control = control;
@@ -66,8 +81,24 @@ export class Counters {
     this.#programs = programs;
     this.steps = new Uint32Array(layout.tensors);
     this.#skips = new Uint32Array(layout.tensors);
+    this.gathered = tensors.map(() => false);
     this.learningRates = spec.groups.map(() => null);
     this.#scratch = new Float32Array(layout.slotWords);
+  }
+
+  /** Steps taken. */
+  get step(): number {
+    return Math.floor((this.#calls - this.#skipped) / this.#around.batches);
+  }
+
+  /** Batches gathered since the last step. */
+  get microStep(): number {
+    return (this.#calls - this.#skipped) % this.#around.batches;
+  }
+
+  /** Calls that the device may have skipped, as far as is known. */
+  get unseen(): number {
+    return this.#around.skips ? this.#calls - this.#done : 0;
   }
 
   /** Writes words of the control buffer. */
@@ -117,9 +148,9 @@ export class Counters {
     this.#write(ring + (step % slots) * slotWords, Float32Array.from(rates));
   }
 
-  /** Writes what a step needs: its rates, and each tensor's numbers into the slot of the tensor's own step. */
+  /** Writes what a step needs: its rates, and each tensor's numbers. */
   writeStep(rates: readonly number[]): void {
-    const { slots, columns, ring, slotWords, groups } = this.#layout;
+    const { slots } = this.#layout;
     if (this.unseen >= slots - 1) {
       fail(
         'ERR_UNSUPPORTED',
@@ -127,6 +158,12 @@ export class Counters {
       );
     }
     this.#writeRates(this.step, rates);
+    this.#writeRows();
+  }
+
+  /** Writes each tensor's numbers into the slot of the tensor's own step. */
+  #writeRows(): void {
+    const { slots, columns, ring, slotWords, groups } = this.#layout;
     if (columns === 0) return;
     const { steps } = this;
     for (let start = 0, end = 0; start < steps.length; start = end) {
@@ -155,17 +192,12 @@ export class Counters {
     for (let step = first; step <= this.step; step++) this.#writeRates(step, this.rates(step));
   }
 
-  /**
-   * Counts a step in which some tensors moved.
-   *
-   * @param maySkip - whether the device may come to skip it.
-   */
-  count(moves: readonly boolean[], maySkip: boolean): void {
-    this.step++;
-    if (maySkip) {
-      this.unseen++;
-      if (moves.includes(false)) this.#mixed = this.unseen;
-    }
+  /** Counts a call. */
+  count({ isStep, moves }: Pick<Call, 'isStep' | 'moves'>): void {
+    this.#calls++;
+    if (moves.includes(false)) this.#mixed = this.#calls;
+    this.gathered = isStep ? moves.map(() => false) : moves;
+    if (!isStep) return;
     for (let t = 0; t < this.steps.length; t++) if (moves[t]) (this.steps[t] as number)++;
   }
 
@@ -174,19 +206,21 @@ export class Counters {
    * asked may differ there: a skipped step counted for one and not for the other.
    */
   get isExact(): boolean {
-    return this.#mixed <= 0;
+    return !this.#around.skips || this.#mixed <= this.#done;
   }
 
-  /**
-   * Learns from the device which steps it skipped.
-   *
-   * @param asked - `unseen` when the device was asked.
-   */
-  learn({ skipped, skips }: DeviceCounters, asked: number): void {
-    this.unseen -= asked;
-    this.#mixed -= asked;
-    this.step -= skipped - this.#skipped;
+  /** Takes note of what the device has done: `gathered` tells which tensors' sums will yet count as a step. */
+  #note(done: number, skipped: number, gathered: ArrayLike<number>): void {
+    this.#done = done;
     this.#skipped = skipped;
+    const isUneven = Array.from(gathered).some((one) => one !== gathered[0]);
+    if (isUneven) this.#mixed = Math.max(this.#mixed, done + 1);
+  }
+
+  /** Learns from the device which calls it skipped, and which gradients came to no step of their own. */
+  learn({ step, skipped, batch, skips, gathered }: DeviceCounters): void {
+    if (!this.#around.skips) return;
+    this.#note(step * this.#around.batches + batch + skipped, skipped, gathered);
     for (const [t, count] of skips.entries()) {
       (this.steps[t] as number) -= count - (this.#skips[t] as number);
       this.#skips[t] = count;
@@ -194,15 +228,27 @@ export class Counters {
   }
 
   /** Takes counters over, on the device too. */
-  reset(step: number, skipped: number, steps: ArrayLike<number>): void {
-    this.step = step;
-    this.#skipped = skipped;
+  reset(
+    step: number,
+    skipped: number,
+    batch: number,
+    steps: readonly number[],
+    gathered: readonly boolean[],
+  ): void {
+    const { judges, batches } = this.#around;
+    const [onDevice, sums] = [judges ? batch : 0, gathered.map((one) => Number(judges && one))];
+    this.gathered = gathered.map((one) => one && !judges);
+    this.#calls = step * batches + batch + skipped;
+    this.#mixed = 0;
+    this.#note(this.#calls, skipped, sums);
     this.steps.set(steps);
     this.#skips.fill(0);
-    this.unseen = 0;
-    this.#mixed = 0;
     this.#write(header.step, Uint32Array.of(step, skipped));
+    this.#write(header.batch, Uint32Array.of(onDevice));
     this.#write(this.#layout.steps, this.steps);
     this.#write(this.#layout.skips, this.#skips);
+    this.#write(this.#layout.gathered, Uint32Array.from(sums));
+    if (judges) this.#writeRows(); // a sum under way moves by the numbers of before it
+    for (const [t, sum] of sums.entries()) (this.steps[t] as number) += sum;
   }
 }

@@ -171,7 +171,7 @@ export async function createOptimizer(
       counts.reduce((sum, count) => sum + count, 0),
     );
   });
-  const counters = new Counters(spec, layout, device, shared.control, tensors, programs);
+  const counters = new Counters(spec, around, layout, device, shared.control, tensors, programs);
   counters.writeTables(segments, (s) => counts[s] as number);
   const parts = { device, around, layout, shape, programs, segments, shared };
   const dispatches = await createDispatches(parts);

@@ -4,6 +4,7 @@ import { inScopes, type Segment } from './arena.ts';
 import type { Around } from './around.ts';
 import { clipKernel } from './kernels/clip.ts';
 import { gatherKernel } from './kernels/gather.ts';
+import { judgeKernel } from './kernels/judge.ts';
 import type { Kernel, Setting, Shape } from './kernels/kernel.ts';
 import { measureKernel, squares } from './kernels/measure.ts';
 import { moveKernel } from './kernels/move.ts';
@@ -29,7 +30,8 @@ export interface SegmentPasses {
   readonly squares: Pass | undefined;
   readonly measure: Pass | undefined;
   readonly move: Pass;
-  readonly batchSquares: Dispatch | undefined;
+  /** Looks at a batch: squares for its clip, a bad gradient that skips it. */
+  readonly batch: Dispatch | undefined;
   readonly gather: Dispatch | undefined;
 }
 
@@ -38,6 +40,7 @@ export interface Dispatches {
   readonly segments: readonly SegmentPasses[];
   readonly clip: Dispatch | undefined;
   readonly clipBatch: Dispatch | undefined;
+  readonly judge: Dispatch | undefined;
   readonly settle: Dispatch;
 }
 
@@ -116,51 +119,56 @@ export function distinctRules(programs: readonly Program[]): {
   return { rules, ruleOf };
 }
 
-/** Makes all dispatches of a segment. */
-async function segmentPasses(
+/** Makes a segment's dispatches over the gradients of a batch, if there are batches. */
+async function batchPasses(
   pipelines: Pipelines,
-  { around, layout, shape, programs, shared }: Parts,
+  { around, layout, shape, shared }: Parts,
   segment: Segment,
-): Promise<SegmentPasses> {
-  const { skips, clip, clipBatch, batches } = around;
+): Promise<Pick<SegmentPasses, 'batch' | 'gather'>> {
+  const { skips, clipBatch, batches, judges } = around;
+  const setting: Setting = { layout, shape, skips, judged: false, clips: clipBatch !== undefined };
+  const way = { alike: false, flag: flag.gathers, counted: false };
+  const bind = (kernel: Kernel) =>
+    pipelines.bind(kernel, workgroupsOf(segment, shape), { ...shared, ...segment.buffers });
+  const measure = () =>
+    measureKernel({ ...setting, clips: false }, way, setting.clips ? squares : undefined, 0, judges);
+  return {
+    batch: setting.clips || judges ? await bind(measure()) : undefined,
+    gather: batches === 1 ? undefined : await bind(gatherKernel(setting, 1 / batches)),
+  };
+}
+
+/** Makes all dispatches of a segment. */
+async function segmentPasses(pipelines: Pipelines, parts: Parts, segment: Segment): Promise<SegmentPasses> {
+  const { around, layout, shape, programs, shared } = parts;
+  const { skips, clip, judges } = around;
   const program = programs[segment.group] as Program;
   const { gradient, gradientSum, ...rest } = segment.buffers;
-  const plain: Setting = { layout, shape, skips, clips: false };
+  const plain: Setting = { layout, shape, skips, judged: judges, clips: false };
   const clipped: Setting = { ...plain, clips: clip !== undefined };
   // a step moves by the mean of its batches, where there are batches
-  const ofStep = { ...shared, ...rest, gradient: gradientSum ?? gradient };
-  const ofBatch = { ...shared, ...segment.buffers };
-  const workgroups = workgroupsOf(segment, shape);
+  const bound = { ...shared, ...rest, gradient: gradientSum ?? gradient };
   const pass = async (kernel: (alike: boolean) => Kernel): Promise<Pass> => {
-    const bind = (alike: boolean) => pipelines.bind(kernel(alike), workgroups, ofStep);
+    const bind = (alike: boolean) => pipelines.bind(kernel(alike), workgroupsOf(segment, shape), bound);
     const [alike, single] = await Promise.all([bind(true), bind(false)]);
     return { alike, single };
   };
   const way = { flag: flag.steps, counted: false };
   const slots = program.slots.length;
-  const first = clip === undefined;
-  const squaresPass =
-    clip === undefined
-      ? undefined
-      : pass((alike) => measureKernel(plain, { ...way, alike }, squares, 0, skips));
+  const checks = skips && !judges; // where there is a verdict, each batch was looked at
+  const checksLate = checks && !clipped.clips;
+  const squaresPass = clipped.clips
+    ? pass((alike) => measureKernel(plain, { ...way, alike }, squares, 0, checks))
+    : undefined;
   const measurePass =
-    program.measure || (skips && first)
-      ? pass((alike) => measureKernel(clipped, { ...way, alike }, program.measure, slots, skips && first))
+    program.measure || checksLate
+      ? pass((alike) => measureKernel(clipped, { ...way, alike }, program.measure, slots, checksLate))
       : undefined;
-  const batchWay = { alike: false, flag: flag.gathers, counted: false };
-  const batchSetting = { ...plain, clips: clipBatch !== undefined };
   return {
     squares: await squaresPass,
     measure: await measurePass,
     move: await pass((alike) => moveKernel(clipped, alike, program, around.average)),
-    batchSquares:
-      clipBatch === undefined
-        ? undefined
-        : await pipelines.bind(measureKernel(plain, batchWay, squares, 0, false), workgroups, ofBatch),
-    gather:
-      batches === 1
-        ? undefined
-        : await pipelines.bind(gatherKernel(batchSetting, 1 / batches), workgroups, ofBatch),
+    ...(await batchPasses(pipelines, parts, segment)),
   };
 }
 
@@ -173,16 +181,18 @@ export async function createDispatches(parts: Parts): Promise<Dispatches> {
   const { device, around, layout, shape, programs, segments, shared } = parts;
   const pipelines = new Pipelines(device);
   const partials = segments.reduce((sum, segment) => sum + workgroupsOf(segment, shape), 0);
-  const setting: Setting = { layout, shape, skips: around.skips, clips: false };
+  const { skips, judges, batches } = around;
+  const setting: Setting = { layout, shape, skips, judged: judges, clips: false };
   const { rules } = distinctRules(programs);
   const clipOf = (maxNorm: number | undefined) =>
     maxNorm === undefined ? undefined : pipelines.bind(clipKernel(maxNorm, partials), 1, shared);
   const hasNorm = programs.some(({ measure }) => measure);
-  const [clip, clipBatch, settle, ...passes] = await Promise.all([
+  const [clip, clipBatch, judge, settle, ...passes] = await Promise.all([
     clipOf(around.clip),
     clipOf(around.clipBatch),
+    judges ? pipelines.bind(judgeKernel(layout, batches), 1, shared) : undefined,
     pipelines.bind(settleKernel(setting, rules, hasNorm), 1, shared),
     ...segments.map((segment) => segmentPasses(pipelines, parts, segment)),
   ]);
-  return { clip, clipBatch, settle, segments: passes };
+  return { clip, clipBatch, judge, settle, segments: passes };
 }

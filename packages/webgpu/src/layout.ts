@@ -16,7 +16,7 @@ export const blockVectors = 16;
 export const blockBytes = 256;
 
 /** Words of the header. */
-export const header = { step: 0, skipped: 1, verdict: 2, factor: 3, words: 4 } as const;
+export const header = { step: 0, skipped: 1, verdict: 2, factor: 3, batch: 4, words: 5 } as const;
 
 /** Where the parts of the control buffer begin, in words. */
 export interface Layout {
@@ -31,8 +31,10 @@ export interface Layout {
   readonly stats: number;
   /** Gradients that each tensor received and moved by. */
   readonly steps: number;
-  /** Gradients of each tensor that were skipped. */
+  /** Gradients of each tensor that came to no step of their own: skipped, or added to an earlier batch's. */
   readonly skips: number;
+  /** Whether each tensor has a sum of earlier batches, where only the device knows. */
+  readonly gathered: number;
   /** Flags of each tensor in this call. */
   readonly flags: number;
   readonly groupTable: number;
@@ -75,6 +77,7 @@ export function createLayout({ tensors, groups, slots, columns, numbers, blocks 
     stats: take(groups * statsWords),
     steps: take(tensors),
     skips: take(tensors),
+    gathered: take(tensors),
     flags: take(tensors),
     groupTable: take(groups * groupWords),
     numbers: take(numbers),

@@ -44,32 +44,19 @@ export class WebGPUOptimizer {
   readonly #readback: Readback;
   /** @internal */
   readonly watch: Watch;
-  /**
-   * Whether each tensor has a sum of earlier batches.
-   *
-   * @internal
-   */
-  gathered: readonly boolean[];
-  /**
-   * Batches gathered since the last step.
-   *
-   * @internal
-   */
-  microStep = 0;
   #lost: GPUDeviceLostInfo | undefined;
   #disposed = false;
   #polling = false;
 
   /** @internal */
   constructor(machine: Machine) {
-    const { device, spec, tensors, around, segments } = machine;
+    const { device, spec, around, segments } = machine;
     this.spec = spec;
     this.device = device;
     this.machine = machine;
     this.#recorder = new Recorder(machine);
     this.#readback = new Readback(device);
     this.watch = new Watch(device);
-    this.gathered = tensors.map(() => false);
     this.parameters = viewsOf(segments, 'parameter');
     this.gradients = viewsOf(segments, 'gradient');
     this.averages = around.average === undefined ? {} : viewsOf(segments, 'average');
@@ -161,26 +148,23 @@ export class WebGPUOptimizer {
     const found = findGradients(tensors, gradients, this.gradients);
     const rates = counters.rates(counters.step);
     this.watch.try(this.#uses(found, (buffer) => !this.watch.knows(buffer)));
-    const gathered = this.gathered;
+    const { gathered, steps, isExact } = counters;
     const moves = found.map((gradient, t) => gradient != null || (gathered[t] as boolean));
-    const isStep = this.microStep + 1 >= around.batches;
+    const isStep = around.judges || counters.microStep + 1 >= around.batches;
     if (isStep) counters.writeStep(rates);
-    return { found, isStep, moves, gathered, steps: counters.steps, isExact: counters.isExact };
+    return { found, isStep, moves, gathered, steps, isExact };
   }
 
   /** Counts a call. */
-  #end({ isStep, moves }: Call): void {
-    this.microStep = isStep ? 0 : this.microStep + 1;
-    this.gathered = isStep ? moves.map(() => false) : [...moves];
-    if (!isStep) return;
-    const { counters, around } = this.machine;
-    counters.count(moves, around.skips);
-    if (around.skips) this.#poll();
+  #end(call: Call): void {
+    const { counters } = this.machine;
+    counters.count(call);
+    if (counters.unseen >= pollEvery) this.#poll();
   }
 
   /** Looks now and then how many steps the device skipped, so that the host is never far ahead. */
   #poll(): void {
-    if (this.#polling || this.machine.counters.unseen < pollEvery) return;
+    if (this.#polling) return;
     this.#polling = true;
     this.readCounters()
       .catch(() => undefined) // of a lost device: the next call tells
@@ -200,11 +184,10 @@ export class WebGPUOptimizer {
     rest: ArrayBuffer[];
   }> {
     const { layout, shared } = this.machine;
-    const asked = this.machine.counters.unseen;
     const part = { buffer: shared.control, offset: 0, bytes: 4 * layout.flags };
     const [bytes, ...rest] = await this.#readback.read([part, ...more]);
     const counters = parseCounters(layout, bytes as ArrayBuffer);
-    this.machine.counters.learn(counters, asked);
+    this.machine.counters.learn(counters);
     return {
       counters,
       rest,

@@ -11,9 +11,9 @@ import type { Tensor } from './tensors.ts';
 export interface Call {
   /** Where each tensor's gradient is. */
   readonly found: readonly Found[];
-  /** Whether the call takes a step, or only gathers. */
+  /** Whether the call takes a step, or only gathers; also true where only the device knows. */
   readonly isStep: boolean;
-  /** Whether each tensor moves, if it is a step. */
+  /** Whether each tensor moves, if it is a step; where only the device knows, others may move, too. */
   readonly moves: readonly boolean[];
   /** Whether each tensor has a sum of earlier batches. */
   readonly gathered: readonly boolean[];
@@ -89,7 +89,7 @@ export class Recorder {
     for (const { tensors, offsets, buffers } of segments) {
       for (const [i, { own, index, elements }] of tensors.entries()) {
         const isRead = inward && around.average !== undefined;
-        if (!own || elements === 0 || !(moves[index] || isRead)) continue;
+        if (!own || elements === 0 || !(moves[index] || isRead || around.judges)) continue;
         const arena = { buffer: buffers['parameter'] as GPUBuffer, offset: offsets[i] as number };
         const [from, to] = inward ? [own, arena] : [arena, own];
         encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, 4 * elements);
@@ -114,9 +114,10 @@ export class Recorder {
   }
 
   #gather(pass: GPUComputePassEncoder): void {
-    const { segments, clipBatch } = this.#parts.dispatches;
-    if (clipBatch) for (const { batchSquares } of segments) dispatch(pass, batchSquares);
+    const { segments, clipBatch, judge } = this.#parts.dispatches;
+    for (const { batch } of segments) dispatch(pass, batch);
     dispatch(pass, clipBatch);
+    dispatch(pass, judge);
     for (const { gather } of segments) dispatch(pass, gather);
   }
 

@@ -70,17 +70,19 @@ const placesOf = (machine: Machine): Place[] =>
  */
 export async function exportState(optimizer: WebGPUOptimizer): Promise<StateDict> {
   optimizer.check();
-  const { spec, machine, microStep, gathered } = optimizer;
-  const { learningRates } = machine.counters;
+  const { spec, machine } = optimizer;
+  const { learningRates, microStep: batch, gathered } = machine.counters;
   const places = placesOf(machine);
   const { counters, rest } = await optimizer.readCounters(places.map(({ part }) => part));
   await optimizer.watch.settle();
+  const microStep = machine.around.judges ? counters.batch : batch;
   const slots = machine.tensors.map((): Record<string, HostTensor> => ({}));
   for (const [i, { tensor, slot }] of places.entries()) {
     const { index, shape } = tensor;
     // the algorithm's slots come with the first gradient
     const isThere =
-      { average: true, gradientSum: gathered[index] }[slot] ?? (counters.steps[index] as number) > 0;
+      { average: true, gradientSum: gathered[index] || counters.gathered[index] === 1 }[slot] ??
+      (counters.steps[index] as number) > 0;
     const held = slots[index] as Record<string, HostTensor>;
     if (isThere) held[slot] = { data: new Float32Array(rest[i] as ArrayBuffer), shape };
   }
@@ -117,8 +119,7 @@ export function importState(optimizer: WebGPUOptimizer, dict: StateDict): void {
     device.queue.writeBuffer(part.buffer, part.offset, Float32Array.from(given));
   }
   const steps = tensors.map((tensor) => stateOf(tensor)?.step ?? 0);
-  counters.reset(state.step, state.skippedSteps, steps);
+  const gathered = tensors.map((tensor) => stateOf(tensor)?.slots['gradientSum'] !== undefined);
+  counters.reset(state.step, state.skippedSteps, state.microStep, steps, gathered);
   counters.learningRates = [...state.learningRates];
-  optimizer.microStep = state.microStep;
-  optimizer.gathered = tensors.map((tensor) => stateOf(tensor)?.slots['gradientSum'] !== undefined);
 }

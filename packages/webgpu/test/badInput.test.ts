@@ -6,7 +6,6 @@ import {
   averageWeights,
   defineOptimizer,
   type OptimizerSpec,
-  skipNonFinite,
   vradam,
 } from '@vradam/core';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -58,7 +57,6 @@ describe('createOptimizer refuses', () => {
 
   test.each([
     ['nonFinite: throw', () => adamw({ nonFinite: 'throw' })],
-    ['skipping over batches', () => skipNonFinite(accumulateGradients(adamw(), { steps: 2 }))],
     ['two averages', () => averageWeights(averageWeights(adamw()))],
     [
       'batches of batches',

@@ -64,6 +64,7 @@ describe('dispatches of a step', () => {
     ['clipped adamw', clipByGlobalNorm(adamw(), { maxNorm: 1 }), 4],
     ['clipped vradam', clipByGlobalNorm(vradam(), { maxNorm: 1 }), 5],
     ['averaged vradam', averageWeights(vradam()), 3],
+    ['vradam over batches that skips', skipNonFinite(accumulateGradients(vradam(), { steps: 2 })), 6],
   ])('%s, whatever the number of tensors', async (_, spec, expected) => {
     const device = await sharedDevice();
     expect(await dispatches(device, spec, 1)).toBe(expected);
@@ -86,6 +87,7 @@ describe('steps make no objects on the GPU', () => {
       skipNonFinite(averageWeights(clipByGlobalNorm(vradam(), { maxNorm: 1 }))),
     ],
     ['over batches', accumulateGradients(vradam(), { steps: 2 })],
+    ['over batches, skipping', skipNonFinite(accumulateGradients(vradam(), { steps: 2 }))],
   ])('%s, with missing gradients and buffers of the caller', async (_, spec) => {
     const device = await newDevice();
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;

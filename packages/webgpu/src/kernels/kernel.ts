@@ -1,6 +1,6 @@
 /** What all kernels share: how they are put together, and how they walk over a segment. */
 
-import { blockVectors, type Layout } from '../layout.ts';
+import { blockVectors, header, type Layout } from '../layout.ts';
 
 /** WGSL and the buffers it is bound to, by name, in the order of its bindings. */
 export interface Kernel {
@@ -22,6 +22,8 @@ export interface Setting {
   readonly shape: Shape;
   /** Whether a gradient with NaN or Infinity keeps the step from being taken. */
   readonly skips: boolean;
+  /** Whether the verdict on the call stands before the passes of its step. */
+  readonly judged: boolean;
   /** Whether gradients are scaled by a factor found before. */
   readonly clips: boolean;
 }
@@ -132,6 +134,9 @@ ${alike ? text : own}
 ${always.join('\n')}
 }`;
 }
+
+/** Leaves where the device takes no step. `control` must only be read: then all of a workgroup leave, or none. */
+export const leave = `if (control[${header.verdict}] != 0u) { return; }`;
 
 /** Loads the gradient as `gradient0`, scaled if it is clipped. `factor` must be there. */
 export const loadGradient = ({ clips }: Setting): string =>

@@ -2,7 +2,16 @@
 
 import { header } from '../layout.ts';
 import type { Written } from '../program.ts';
-import { assemble, type Kernel, loadFactor, loadGradient, type Setting, type Walk, walk } from './kernel.ts';
+import {
+  assemble,
+  type Kernel,
+  leave,
+  loadFactor,
+  loadGradient,
+  type Setting,
+  type Walk,
+  walk,
+} from './kernel.ts';
 
 /** Invocations whose sums one of them adds up; then the first adds theirs. Two barriers, and a fixed order. */
 const run = 8;
@@ -44,6 +53,7 @@ export function measureKernel(
     .map((s) => `let old${s} = slot${s}[i];`);
   const adds = sum ? [...loads, text, `sum += ${sum.results.norm};`] : [];
   const body = [
+    setting.judged ? leave : '',
     loadFactor(setting, header.factor),
     sum ? 'var sum = vec4f();' : '',
     checks ? 'var bad = vec4u();' : '',

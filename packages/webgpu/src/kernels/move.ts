@@ -3,7 +3,7 @@
 import { flag, header, statsWords } from '../layout.ts';
 import { literal } from '../ops.ts';
 import type { Program } from '../program.ts';
-import { assemble, type Kernel, loadFactor, loadGradient, type Setting, walk } from './kernel.ts';
+import { assemble, type Kernel, leave, loadFactor, loadGradient, type Setting, walk } from './kernel.ts';
 
 /**
  * @param alike - see `Walk`.
@@ -30,7 +30,7 @@ export function moveKernel(
       ? []
       : [`average[i] = ${literal(average)} * average[i] + ${literal(1 - average)} * parameter[i];`];
   const body = [
-    skips ? `if (control[${header.verdict}] != 0u) { return; }` : '',
+    skips ? leave : '',
     `let rate = bitcast<f32>(control[${layout.stats + 1}u + segment.z * ${statsWords}u]);`,
     loadFactor(setting, header.factor),
     walk(setting, { alike, flag: flag.steps, counted: true }, 'parameter', own, averages),

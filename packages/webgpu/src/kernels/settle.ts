@@ -14,10 +14,19 @@ const ruleText = ({ lines, result }: Rule, i: number): string =>
  * @param rules - the different rules among the groups; the group table says which is whose.
  * @param hasNorm - whether there are partial sums.
  */
-export function settleKernel({ layout, skips }: Setting, rules: readonly Rule[], hasNorm: boolean): Kernel {
+export function settleKernel(
+  { layout, skips, judged }: Setting,
+  rules: readonly Rule[],
+  hasNorm: boolean,
+): Kernel {
   const { stats, groupTable, groups, ring, slots, slotWords, tensors, flags } = layout;
   const cases = rules.map((_, i) => `case ${i}u: { moved = rule${i}(rate, norm, control[group + 2u]); }`);
-  const body = `${skips ? 'let bad = atomicLoad(&alarm) != 0u;\nworkgroupBarrier();' : 'let bad = false;'}
+  const alarmed = skips ? 'atomicLoad(&alarm) != 0u' : 'false';
+  const counts = `control[select(${header.step}u, ${header.skipped}u, bad)] += 1u;
+  control[${header.verdict}] = u32(bad);
+${skips ? '  atomicStore(&alarm, 0u);' : ''}`;
+  const body = `let bad = ${judged ? `control[${header.verdict}] != 0u` : alarmed};
+storageBarrier();
 for (var g = 0u; g < ${groups}u; g++) {
   let group = ${groupTable}u + g * ${groupWords}u;
   let norm = ${hasNorm ? 'total(lane, control[group], control[group + 1u])' : '0f'};
@@ -34,14 +43,12 @@ ${cases.join('\n')}
     control[report + 2u] = bitcast<u32>(norm);
   }
 }
-let counter = select(${layout.steps}u, ${layout.skips}u, bad);
+let counter = ${judged ? `${layout.steps}u` : `select(${layout.steps}u, ${layout.skips}u, bad)`};
 for (var tensor = lane; tensor < ${tensors}u; tensor += ${totalSize}u) {
   control[counter + tensor] += control[${flags}u + tensor] & 1u;
 }
 if (lane == 0u) {
-  control[select(${header.step}u, ${header.skipped}u, bad)] += 1u;
-  control[${header.verdict}] = u32(bad);
-${skips ? '  atomicStore(&alarm, 0u);' : ''}
+  ${judged ? `control[${header.step}] += u32(!bad);` : counts}
 }`;
   const declarations = [hasNorm ? total : '', ...rules.map(ruleText)].join('\n');
   return assemble(totalSize, ['control', 'alarm'], [], body, declarations);
