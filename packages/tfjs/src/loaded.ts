@@ -5,22 +5,31 @@
  * before they go by new names. So a loaded state waits for the first step, and is matched to what comes then.
  */
 
+import * as tf from '@tensorflow/tfjs-core';
 import {
   type Gradients,
+  importState,
+  type Optimizer,
   type OptimizerSpec,
   type OptimizerState,
-  type SafeTensor,
+  type ParameterState,
   type StateDict,
-  stateSchema,
 } from '@vradam/core';
 import { fail } from './errors.ts';
 import type { Variables } from './gradients.ts';
+import { atomically } from './journal.ts';
+import type { TfjsScalar } from './ops.ts';
 
-/** Loaded parameters by name: gradients received so far, and tensors by slot. */
-export type Loaded = ReadonlyMap<
-  string,
-  { readonly step: number; readonly slots: Readonly<Record<string, SafeTensor>> }
->;
+type State = OptimizerState<tf.Tensor>;
+
+/** State by the name of its parameter. */
+export type Loaded = State['parameters'];
+
+const holdsTensors = ({ slots }: ParameterState<tf.Tensor>): boolean => Object.keys(slots).length > 0;
+
+/** Those of them that have state tensors, and so a shape that is known. */
+export const holders = (loaded: Loaded): [name: string, state: ParameterState<tf.Tensor>][] =>
+  [...loaded].filter(([, state]) => holdsTensors(state));
 
 /** The slot names that a spec's state may have, in the order of their weights. */
 export function slotsOf({ algorithm, groups, transforms }: OptimizerSpec): string[] {
@@ -28,67 +37,27 @@ export function slotsOf({ algorithm, groups, transforms }: OptimizerSpec): strin
   return [...new Set([...own, ...transforms.flatMap(({ slots }) => slots)])];
 }
 
+/** A tensor in the place of each parameter, of the shape of its state. */
+function standIns({ parameterSteps, tensors }: StateDict): Record<string, tf.Tensor> {
+  const shapes = Object.entries(tensors).map(([key, { shape }]) => [key.slice(key.indexOf('/') + 1), shape]);
+  const known = Object.fromEntries(shapes) as Record<string, number[]>;
+  const names = Object.keys(parameterSteps);
+  return Object.fromEntries(names.map((name) => [name, tf.zeros(known[name] ?? [])]));
+}
+
 /**
- * The parameters of a state dict.
+ * The state that a state dict holds, with tensors of its own; its parameters go by the names of the dict.
  *
- * @throws VRAdamError `ERR_STATE_MISMATCH` if there is a tensor of a slot or parameter that is not there.
+ * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`. Then nothing was made.
  */
-export function parametersOf({ parameterSteps, tensors }: StateDict, spec: OptimizerSpec): Loaded {
-  const known = slotsOf(spec);
-  const loaded = new Map(
-    Object.entries(parameterSteps).map(([name, step]) => [
-      name,
-      { step, slots: {} as Record<string, SafeTensor> },
-    ]),
-  );
-  for (const [key, tensor] of Object.entries(tensors)) {
-    const cut = key.indexOf('/');
-    const [slot, owner] = [key.slice(0, cut), loaded.get(key.slice(cut + 1))];
-    if (!owner || !known.includes(slot)) {
-      return fail('ERR_STATE_MISMATCH', `this optimizer keeps no ${JSON.stringify(key)}. Nothing changed.`);
-    }
-    owner.slots[slot] = tensor;
-  }
-  return loaded;
-}
-
-/** Parameters as a state dict holds them. */
-export function entriesOf(loaded: Loaded): Pick<StateDict, 'parameterSteps' | 'tensors'> {
-  const tensors = [...loaded].flatMap(([name, { slots }]) =>
-    Object.entries(slots).map(([slot, tensor]) => [`${slot}/${name}`, tensor]),
-  );
-  return {
-    parameterSteps: Object.fromEntries([...loaded].map(([name, { step }]) => [name, step])),
-    tensors: Object.fromEntries(tensors),
-  };
-}
-
-/** A state dict of loaded parameters, without learning rates. */
-export function dictOf(
-  { algorithm, groups }: OptimizerSpec,
-  { step, skippedSteps, microStep }: Pick<OptimizerState<never>, 'step' | 'skippedSteps' | 'microStep'>,
-  loaded: Loaded,
-): StateDict {
-  return {
-    schema: stateSchema,
-    algorithm: algorithm.name,
-    step,
-    skippedSteps,
-    microStep,
-    learningRates: Object.fromEntries(groups.map(({ name }) => [name, null])),
-    ...entriesOf(loaded),
-  };
-}
+export const stateOf = (optimizer: Optimizer<tf.Tensor, TfjsScalar>, dict: StateDict): State =>
+  atomically(() => importState(optimizer, dict, standIns(dict)));
 
 /** Names of loaded parameters in the variables' places, if number and shapes fit. */
 function byPosition(loaded: Loaded, names: readonly string[], variables: Variables): string[] | null {
-  const kept = [...loaded].flatMap(([name, { slots }]) =>
-    Object.values(slots)
-      .slice(0, 1)
-      .map(({ shape }) => ({ name, shape: String(shape) })),
-  );
-  const fits = names.every((name, i) => kept[i]?.shape === String(variables[name]?.shape));
-  return fits && kept.length === names.length ? kept.map(({ name }) => name) : null;
+  const kept = holders(loaded);
+  const fits = names.every((name, i) => String(kept[i]?.[1].shape) === String(variables[name]?.shape));
+  return fits && kept.length === names.length ? kept.map(([name]) => name) : null;
 }
 
 /**
@@ -106,6 +75,7 @@ export function claim(
   variables: Variables,
   gradients: Gradients<unknown>,
   isFirst: boolean,
+  { groups }: OptimizerSpec,
 ): { readonly claimed: Loaded; readonly waiting: Loaded } {
   const all = Object.keys(variables);
   let names = all.filter((name) => loaded.has(name));
@@ -115,9 +85,15 @@ export function claim(
     const found = [all, moving].map((some) => byPosition(loaded, some, variables));
     [names, owners] = found[0] ? [all, found[0]] : [moving, found[1] ?? refuse(loaded, all)];
   }
-  const claimed = names.map((name, i) => [name, loaded.get(owners[i] as string)] as const);
+  const claimed = names.map((name, i) => {
+    const state = loaded.get(owners[i] as string) as ParameterState<tf.Tensor>;
+    const { shape } = variables[name] as tf.Variable;
+    if (holdsTensors(state) && String(state.shape) !== String(shape))
+      refuse(loaded, [`${name} of shape [${shape}]`]);
+    return [name, { ...state, shape, group: groups.findIndex(({ match }) => match(name)) }] as const;
+  });
   return {
-    claimed: new Map(claimed) as Loaded,
+    claimed: new Map(claimed),
     waiting: new Map([...loaded].filter(([name]) => !owners.includes(name))),
   };
 }

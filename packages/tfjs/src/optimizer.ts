@@ -10,11 +10,9 @@ import {
   disposeState,
   exportState,
   type Gradients,
-  importState,
   type Optimizer,
   type OptimizerSpec,
   type OptimizerState,
-  type SafeTensor,
   type Schedule,
   type StateDict,
   setLearningRate,
@@ -25,7 +23,7 @@ import type { Fusion } from './fusions.ts';
 import { byName, type VariableGradients, type Variables, variablesOf } from './gradients.ts';
 import { atomically } from './journal.ts';
 import { handOut } from './kernels.ts';
-import { claim, dictOf, entriesOf, type Loaded, parametersOf, slotsOf } from './loaded.ts';
+import { claim, holders, type Loaded, slotsOf, stateOf } from './loaded.ts';
 import { chooseOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
 import { type KeptStats, keepStats, readStats, releaseStats, type StepStats } from './stats.ts';
 import { countersName, fromWeights, type NamedWeight, packCounters, weightName } from './weights.ts';
@@ -120,16 +118,9 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   #join(optimizer: Engine['optimizer'], found: Variables, given: Gradients<tf.Tensor>): Progress {
     const { state, variables, waiting: loaded } = this.#progress;
     const fresh = only(found, (name) => !state.parameters.has(name));
-    const { claimed, waiting } = claim(loaded, fresh, given, state.parameters.size === 0);
-    const known = only(fresh, (name) => claimed.has(name));
+    const { claimed, waiting } = claim(loaded, fresh, given, state.parameters.size === 0, this.spec);
     const begun = only(fresh, (name) => !claimed.has(name));
-    const parameters = new Map([
-      ...state.parameters,
-      ...(claimed.size > 0
-        ? importState(optimizer, dictOf(this.spec, state, claimed), known).parameters
-        : []),
-      ...optimizer.init(begun).parameters,
-    ]);
+    const parameters = new Map([...state.parameters, ...claimed, ...optimizer.init(begun).parameters]);
     return {
       state: { ...state, parameters, learningRates: this.#liveRates(state.step) },
       variables: { ...variables, ...found },
@@ -282,17 +273,17 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
     }
   }
 
+  /** State of all parameters, also of those that wait. */
+  #parameters(): Loaded {
+    const { state, waiting } = this.#progress;
+    return new Map([...waiting, ...state.parameters]);
+  }
+
   /** The whole state as plain data; encode it with `encodeState`. */
   async exportState(): Promise<StateDict> {
-    const { state, waiting } = this.#progress;
-    const live = { ...state, learningRates: this.#liveRates(state.step) };
-    const dict = await exportState(this.#onBackend().optimizer, live);
-    const { parameterSteps, tensors } = entriesOf(waiting);
-    return {
-      ...dict,
-      parameterSteps: { ...parameterSteps, ...dict.parameterSteps },
-      tensors: { ...tensors, ...dict.tensors },
-    };
+    const { state } = this.#progress;
+    const [parameters, learningRates] = [this.#parameters(), this.#liveRates(state.step)];
+    return exportState(this.#onBackend().optimizer, { ...state, parameters, learningRates });
   }
 
   /**
@@ -309,10 +300,8 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   }
 
   #load(dict: StateDict, iterations: number): void {
-    const { optimizer } = this.#onBackend();
-    // checks all but the tensors, which are checked when their variables are known
-    const state = importState(optimizer, { ...dict, parameterSteps: {}, tensors: {} }, {});
-    this.#reset({ state, variables: {}, waiting: parametersOf(dict, this.spec) });
+    const { parameters: waiting, ...state } = stateOf(this.#onBackend().optimizer, dict);
+    this.#reset({ state: { ...state, parameters: new Map() }, variables: {}, waiting });
     this.iterations_ = iterations;
   }
 
@@ -322,7 +311,8 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
     this.#stats = [];
     for (const tensor of this.#madeWeights) tensor.dispose();
     this.#madeWeights = [];
-    if (this.#engine) disposeState(this.#engine.optimizer, this.#progress.state);
+    const parameters = this.#parameters();
+    if (this.#engine) disposeState(this.#engine.optimizer, { ...this.#progress.state, parameters });
     this.#progress = progress;
   }
 
@@ -349,14 +339,13 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   override async getWeights(): Promise<NamedWeight[]> {
     await tf.ready();
     for (const tensor of this.#madeWeights.splice(0)) tensor.dispose();
-    const { state, waiting } = this.#progress;
-    const kept = [...waiting, ...state.parameters].filter(([, { slots }]) => Object.keys(slots).length > 0);
+    const kept = holders(this.#parameters());
     const variableSteps = kept.map(([, { step }]) => step);
-    const counters = packCounters(state, variableSteps, this.iterations);
+    const counters = packCounters(this.#progress.state, variableSteps, this.iterations);
     const weights = slotsOf(this.spec).flatMap((slot) =>
       kept.flatMap(([variable, { slots }]) => {
         const value = slots[slot];
-        return value ? [this.#weightOf(weightName(slot, variable), value)] : [];
+        return value ? [{ name: weightName(slot, variable), tensor: handOut(value) }] : [];
       }),
     );
     return [
@@ -364,11 +353,6 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
       ...weights,
       ...(counters ? [this.#makeWeight(countersName, () => tf.tensor1d(counters, 'int32'))] : []),
     ];
-  }
-
-  #weightOf(name: string, value: tf.Tensor | SafeTensor): NamedWeight {
-    if (value instanceof tf.Tensor) return { name, tensor: handOut(value) };
-    return this.#makeWeight(name, () => tf.tensor((value.data as Float32Array).slice(), [...value.shape]));
   }
 
   /**

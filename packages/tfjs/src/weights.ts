@@ -1,9 +1,15 @@
 /** A state dict as tfjs's named optimizer weights, for `getWeights`, `setWeights` and `model.save`. */
 
 import type * as tf from '@tensorflow/tfjs-core';
-import type { OptimizerSpec, OptimizerState, SafeTensor, StateDict } from '@vradam/core';
+import {
+  type OptimizerSpec,
+  type OptimizerState,
+  type SafeTensor,
+  type StateDict,
+  stateSchema,
+} from '@vradam/core';
 import { fail } from './errors.ts';
-import { dictOf, slotsOf } from './loaded.ts';
+import { slotsOf } from './loaded.ts';
 
 /** `{ name, tensor }`, as tfjs has it. */
 export type NamedWeight = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
@@ -64,7 +70,8 @@ export async function fromWeights(
   const slots = slotsOf(spec);
   const values = await Promise.all(weights.map(({ tensor }) => tensor.data()));
   const iterations = values[0]?.[0] as number;
-  const kept = new Map<string, Record<string, SafeTensor>>();
+  const tensors: Record<string, SafeTensor> = {};
+  const variables = new Set<string>();
   let packed: number[] | null = null;
   for (const [i, { name, tensor }] of weights.entries()) {
     const numbers = values[i] as Float32Array;
@@ -72,18 +79,30 @@ export async function fromWeights(
     else if (i > 0) {
       const [slot, variable] = slotAndVariable(name, slots);
       const data = Float32Array.from(numbers);
-      kept.set(variable, { ...kept.get(variable), [slot]: { dtype: 'F32', shape: tensor.shape, data } });
+      variables.add(variable);
+      tensors[`${slot}/${variable}`] = { dtype: 'F32', shape: tensor.shape, data };
     }
   }
   const [step = iterations, skippedSteps = 0, microStep = 0, ...given] = packed ?? [];
-  const steps = packed ? given : [...kept].map(() => iterations);
+  const steps = packed ? given : [...variables].map(() => iterations);
   const counters = [iterations, step, skippedSteps, microStep, ...steps];
-  if (!counters.every(isCount) || steps.length !== kept.size) {
+  if (!counters.every(isCount) || steps.length !== variables.size) {
     fail(
       'ERR_STATE_MISMATCH',
       `optimizer weights have counters that do not fit: ${counters}. Nothing changed.`,
     );
   }
-  const loaded = [...kept].map(([name, slots], i) => [name, { slots, step: steps[i] as number }] as const);
-  return { dict: dictOf(spec, { step, skippedSteps, microStep }, new Map(loaded)), iterations };
+  return {
+    iterations,
+    dict: {
+      schema: stateSchema,
+      algorithm: spec.algorithm.name,
+      step,
+      skippedSteps,
+      microStep,
+      learningRates: Object.fromEntries(spec.groups.map(({ name }) => [name, null])),
+      parameterSteps: Object.fromEntries([...variables].map((name, i) => [name, steps[i] as number])),
+      tensors,
+    },
+  };
 }
