@@ -2,11 +2,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import {
-  accumulateGradients,
-  averageWeights,
   biasAndNormalization,
   type CommonOptions,
-  clipByGlobalNorm,
   maskWeightDecay,
   type NameMatch,
   type OptimizerOptions,
@@ -16,17 +13,17 @@ import { fail } from './errors.ts';
 import type { Fusion } from './fusions.ts';
 import type { PathOptions } from './ops.ts';
 import { TfjsOptimizer } from './optimizer.ts';
+import { type TransformEntry, transformed, transformName, transformOf } from './transforms.ts';
 
-/** Options of every class beside those of its algorithm; each but `fused` is the core's transform of that name. */
+/** Options of every class beside those of its algorithm. */
 export interface TransformOptions extends PathOptions {
-  /** Largest Euclidean norm over all gradients; larger ones are scaled down. Default: none. Range (0, Infinity). */
-  readonly clipByGlobalNorm?: number;
   /** Variables without weight decay, by name; true stands for biases and normalization. Default: none. */
   readonly maskWeightDecay?: NameMatch | true;
-  /** Batches whose mean gradient makes one step. Default 1. An integer >= 1. */
-  readonly accumulateGradients?: number;
-  /** Decay of an average of the weights; see `withAverage`. Default: no average. Range [0, 1). */
-  readonly averageWeights?: number;
+  /**
+   * `clipByGlobalNorm`, `accumulateGradients` and `averageWeights` with their options, the first innermost. They are
+   * imported, so that a bundle has only those that are used. Default: none.
+   */
+  readonly transforms?: readonly TransformEntry[];
 }
 
 /** What a class is constructed with. */
@@ -34,23 +31,29 @@ export type TfjsOptions<O> = OptimizerOptions<O> & TransformOptions;
 
 type Factory<O> = (options: OptimizerOptions<O>) => OptimizerSpec;
 
-/** Clips the mean of accumulated gradients, as one would without accumulation. */
 function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOptions<O>): OptimizerSpec {
   if (Object(options) !== options) return factory(options); // refuses it
-  const { fused, clipByGlobalNorm: maxNorm, maskWeightDecay: mask, ...others } = options;
-  const { accumulateGradients: steps, averageWeights: decay, ...own } = others;
-  let spec = factory(own as OptimizerOptions<O>);
-  if (mask !== undefined) spec = maskWeightDecay(spec, mask === true ? biasAndNormalization : mask);
-  if (maxNorm !== undefined) spec = clipByGlobalNorm(spec, { maxNorm });
-  if (steps !== undefined) spec = accumulateGradients(spec, { steps });
-  if (decay !== undefined) spec = averageWeights(spec, { decay });
-  return spec;
+  const { fused, maskWeightDecay: mask, transforms = [], ...own } = options;
+  const spec = factory(own as OptimizerOptions<O>);
+  const masked =
+    mask === undefined ? spec : maskWeightDecay(spec, mask === true ? biasAndNormalization : mask);
+  return transformed(masked, transforms);
+}
+
+/** What JSON has no notation for. */
+interface Encoded {
+  readonly source?: string;
+  readonly flags?: string;
+  readonly infinite?: true;
+  readonly transform?: string;
 }
 
 function encodeValue(key: string, value: unknown): unknown {
   if (value instanceof RegExp) return { source: value.source, flags: value.flags };
   if (value === Number.POSITIVE_INFINITY) return { infinite: true };
   if (typeof value !== 'function') return value;
+  const transform = transformName(value);
+  if (transform !== undefined) return { transform };
   return fail(
     'ERR_UNSUPPORTED',
     `${key} is a function, which a saved model cannot hold. Use names or a RegExp, or save the optimizer by ` +
@@ -59,8 +62,9 @@ function encodeValue(key: string, value: unknown): unknown {
 }
 
 function decodeValue(_: string, value: unknown): unknown {
-  const { source, flags, infinite } = Object(value) as { source?: string; flags?: string; infinite?: true };
+  const { source, flags, infinite, transform } = Object(value) as Encoded;
   if (typeof source === 'string') return new RegExp(source, flags);
+  if (typeof transform === 'string') return transformOf(transform);
   return infinite ? Number.POSITIVE_INFINITY : value;
 }
 

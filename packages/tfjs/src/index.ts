@@ -13,3 +13,4 @@ export { VRAdam } from './optimizers/vradam.ts';
 export { VRMomentum } from './optimizers/vrMomentum.ts';
 export { SpecOptimizer } from './specOptimizer.ts';
 export type { GroupReport, StepStats } from './stats.ts';
+export { registerTransforms, type TransformEntry } from './transforms.ts';

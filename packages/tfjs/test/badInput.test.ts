@@ -3,8 +3,18 @@
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { type TfjsOptimizer, VRAdam, type VRAdamError } from '../src/index.ts';
+import {
+  accumulateGradients,
+  averageWeights,
+  clipByGlobalNorm,
+  type TfjsOptimizer,
+  VRAdam,
+  type VRAdamError,
+} from '../src/index.ts';
 import { freshName, makers, onEveryPath, values, variable, withGradients } from './setup.ts';
+
+const clip = [clipByGlobalNorm, { maxNorm: 1 }] as const;
+const average = [averageWeights, { decay: 0.9 }] as const;
 
 /** All that a refused call could change. */
 async function snapshot(optimizer: TfjsOptimizer, ...variables: tf.Variable[]): Promise<object> {
@@ -69,7 +79,7 @@ onEveryPath((fused) => {
     await expectRefused(optimizer, [a, b], call, 'ERR_NON_FINITE', /skip/);
   });
 
-  test.each([{}, { averageWeights: 0.9, accumulateGradients: 2, clipByGlobalNorm: 1 }])(
+  test.each([{}, { transforms: [clip, [accumulateGradients, { steps: 2 }], average] }])(
     'a NaN in the first step leaves nothing: %o',
     async (options) => {
       const [a, optimizer] = [variable([1, 2]), makers.VRAdam({ fused, ...options })];
@@ -104,7 +114,7 @@ onEveryPath((fused) => {
   });
 
   test("a disposed variable whose average goes on; forgotten, it is in nobody's way", async () => {
-    const { a, b, optimizer } = begin(makers.VRAdam, { averageWeights: 0.9 });
+    const { a, b, optimizer } = begin(makers.VRAdam, { transforms: [average] });
     a.dispose();
     const call = () => withGradients({ [b.name]: [1] }, (g) => optimizer.applyGradients(g));
     await expectRefused(optimizer, [b], call, 'ERR_PARAMETER_UNKNOWN', /optimizer\.forget/);
@@ -216,7 +226,7 @@ describe('a call that fails in its middle', () => {
     }
   }
 
-  const options = { averageWeights: 0.9, clipByGlobalNorm: 1 };
+  const options = { transforms: [clip, average] };
   test.each(
     ['cpu', 'wasm'].flatMap((backend) => Object.keys(makers).map((name) => [backend, name] as const)),
   )(

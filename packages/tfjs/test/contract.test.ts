@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {
   adamw,
+  clipByGlobalNorm,
   createOptimizer,
   float64Ops,
   type OptimizerSpec,
@@ -93,7 +94,7 @@ onEveryPath((fused) => {
     for (const make of Object.values(makers)) {
       const runs = ([fused, false] as const).map((path) => {
         const w = variable([1, -2, 3, 0.5, 7]);
-        const optimizer = make({ fused: path, clipByGlobalNorm: 3 });
+        const optimizer = make({ fused: path, transforms: [[clipByGlobalNorm, { maxNorm: 3 }]] });
         for (let i = 1; i <= 20; i++)
           withGradients({ [w.name]: [1, 2, 3, 4, 5].map((k) => Math.sin(i * k)) }, (g) =>
             optimizer.applyGradients(g),

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import type { TfjsOptimizer } from '../src/index.ts';
+import { accumulateGradients, averageWeights, clipByGlobalNorm, type TfjsOptimizer } from '../src/index.ts';
 import { makers, onEveryPath } from './setup.ts';
 
 const steps = 10_000;
@@ -36,9 +36,11 @@ onEveryPath((fused) => {
   test('with every transform, groups, and skipped steps', () => {
     const optimizer = makers.VRAdam({
       fused,
-      clipByGlobalNorm: 1,
-      averageWeights: 0.9,
-      accumulateGradients: 2,
+      transforms: [
+        [clipByGlobalNorm, { maxNorm: 1 }],
+        [accumulateGradients, { steps: 2 }],
+        [averageWeights, { decay: 0.9 }],
+      ],
       groups: [{ match: /^never$/, learningRate: 1 }],
     });
     run(optimizer);

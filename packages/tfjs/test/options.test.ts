@@ -19,16 +19,18 @@ import {
 import { freshName, onEveryPath, values, variable, withGradients } from './setup.ts';
 
 onEveryPath((fused) => {
-  test('an option is the transform of its name', () => {
+  test('transforms in a list, and a mask, are those of the core, the first innermost', () => {
     const runs = [
       new VRAdam({
         fused,
         learningRate: 0.1,
         weightDecay: 1,
-        clipByGlobalNorm: 1,
         maskWeightDecay: /bias/,
-        accumulateGradients: 2,
-        averageWeights: 0.5,
+        transforms: [
+          [clipByGlobalNorm, { maxNorm: 1 }],
+          [accumulateGradients, { steps: 2 }],
+          [averageWeights, { decay: 0.5 }],
+        ],
       }),
       new SpecOptimizer(
         averageWeights(
@@ -68,7 +70,11 @@ onEveryPath((fused) => {
 
   test('gradients of 4 batches make the step of their mean', () => {
     const [a, b] = [variable([1]), variable([1])];
-    const accumulating = new SGD({ fused, learningRate: 1, accumulateGradients: 4 });
+    const accumulating = new SGD({
+      fused,
+      learningRate: 1,
+      transforms: [[accumulateGradients, { steps: 4 }]],
+    });
     const plain = new SGD({ fused, learningRate: 1 });
     for (const gradient of [1, 2, 3, 6]) {
       expect(values(a)).toEqual([1]);
@@ -81,7 +87,7 @@ onEveryPath((fused) => {
 
   test('averages are swapped in for an evaluation, and out whatever happens', async () => {
     const w = variable([8], freshName());
-    const optimizer = new SGD({ fused, learningRate: 1, averageWeights: 0.5 });
+    const optimizer = new SGD({ fused, learningRate: 1, transforms: [[averageWeights, { decay: 0.5 }]] });
     const step = () => withGradients({ [w.name]: [4] }, (g) => optimizer.applyGradients(g));
     step(); // w 4, average 6
     const before = tf.memory().numTensors;
@@ -149,9 +155,13 @@ describe('options are checked at construction', () => {
     ['a number out of range', { beta1: 1 }, 'ERR_OPTION_RANGE'],
     ['another type', { beta1: '0.9' }, 'ERR_OPTION_TYPE'],
     ['a path', { fused: true }, 'ERR_OPTION_RANGE'],
-    ['a clip', { clipByGlobalNorm: 0 }, 'ERR_OPTION_RANGE'],
-    ['batches', { accumulateGradients: 1.5 }, 'ERR_OPTION_RANGE'],
-    ['an average', { averageWeights: 1 }, 'ERR_OPTION_RANGE'],
+    ['a clip', { transforms: [[clipByGlobalNorm, { maxNorm: 0 }]] }, 'ERR_OPTION_RANGE'],
+    ['batches', { transforms: [[accumulateGradients, { steps: 1.5 }]] }, 'ERR_OPTION_RANGE'],
+    ['an average', { transforms: [[averageWeights, { decay: 1 }]] }, 'ERR_OPTION_RANGE'],
+    ['a transform as an option', { clipByGlobalNorm: 1 }, 'ERR_OPTION_UNKNOWN'],
+    ['a transform without its brackets', { transforms: [clipByGlobalNorm] }, 'ERR_OPTION_TYPE'],
+    ['a transform by name', { transforms: [['clipByGlobalNorm', { maxNorm: 1 }]] }, 'ERR_OPTION_TYPE'],
+    ['transforms that are no list', { transforms: clipByGlobalNorm }, 'ERR_OPTION_TYPE'],
     ['a mask', { maskWeightDecay: 3 }, 'ERR_OPTION_TYPE'],
     ['no object', 3, 'ERR_OPTION_TYPE'],
   ])('%s', (_, options, code) => {

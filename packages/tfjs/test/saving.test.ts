@@ -2,8 +2,18 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import { describe, expect, test } from 'vitest';
-import { AdamW, type TfjsOptimizer, VRAdam, warmupCosine } from '../src/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  AdamW,
+  accumulateGradients,
+  averageWeights,
+  clipByGlobalNorm,
+  type OptimizerSpec,
+  registerTransforms,
+  type TfjsOptimizer,
+  VRAdam,
+  warmupCosine,
+} from '../src/index.ts';
 import { freshName, makers, onEveryPath, values, variable, withGradients } from './setup.ts';
 
 type Model = layers.LayersModel;
@@ -88,9 +98,11 @@ onEveryPath((fused) => {
         learningRate: 0.05,
         lrCutoff: Number.POSITIVE_INFINITY,
         weightDecay: 0.1,
-        clipByGlobalNorm: 0.5,
-        accumulateGradients: 2,
-        averageWeights: 0.9,
+        transforms: [
+          [clipByGlobalNorm, { maxNorm: 0.5 }],
+          [accumulateGradients, { steps: 2 }],
+          [averageWeights, { decay: 0.9 }],
+        ],
         maskWeightDecay: true,
         nonFinite: 'skip',
         groups: [{ name: 'head_group', match: /HEAD_2/i, learningRate: 0.2, normGrad: true }],
@@ -116,7 +128,7 @@ onEveryPath((fused) => {
   });
 
   test('saving and loading leave no tensor behind', async () => {
-    const model = makeModel(new VRAdam({ fused, accumulateGradients: 2 }));
+    const model = makeModel(new VRAdam({ fused, transforms: [[accumulateGradients, { steps: 2 }]] }));
     await train(model, 1);
     await save(model);
     const before = tf.memory().numTensors;
@@ -273,5 +285,44 @@ describe('a configuration', () => {
   test('cannot hold a function, and says so', () => {
     const optimizer = new VRAdam({ maskWeightDecay: (name) => name.endsWith('bias') });
     expect(() => optimizer.getConfig()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+  });
+
+  test('brings transforms back in their order, with their options', () => {
+    const optimizer = new VRAdam({
+      transforms: [
+        [accumulateGradients, { steps: 3 }],
+        [clipByGlobalNorm, { maxNorm: 0.5 }],
+        [averageWeights],
+      ],
+    });
+    const named = ({ spec }: VRAdam) => spec.transforms.map(({ kind, options }) => [kind, options]);
+    expect(named(copyOf(optimizer))).toEqual([
+      ['accumulateGradients', { steps: 3 }],
+      ['clipByGlobalNorm', { maxNorm: 0.5 }],
+      ['averageWeights', { decay: 0.999 }],
+    ]);
+    expect(copyOf(optimizer).getConfig()).toEqual(optimizer.getConfig());
+  });
+
+  test('holds a transform of your own that is registered, and refuses one that is not', () => {
+    const never = (spec: OptimizerSpec): OptimizerSpec => ({ ...spec, decays: () => false });
+    const optimizer = new VRAdam({ transforms: [[clipByGlobalNorm, { maxNorm: 1 }], [never]] });
+    expect(() => optimizer.getConfig()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    registerTransforms({ never });
+    const copy = copyOf(optimizer);
+    expect(copy.spec.decays('kernel')).toBe(false);
+    expect(copy.spec.transforms.map(({ kind }) => kind)).toEqual(['clipByGlobalNorm']);
+  });
+
+  test('with a transform that nobody has imported says how to get it', async () => {
+    const config = new VRAdam({ transforms: [[clipByGlobalNorm, { maxNorm: 0.5 }]] }).getConfig();
+    // as in a page that has only loaded the class
+    vi.resetModules();
+    const page = await import('../src/index.ts');
+    const load = () => page.VRAdam.fromConfig(page.VRAdam as never, config) as unknown as VRAdam;
+    expect(load).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    expect(load).toThrow(/registerTransforms\(\{ clipByGlobalNorm \}\)/);
+    page.registerTransforms({ clipByGlobalNorm: page.clipByGlobalNorm });
+    expect(load().spec.transforms[0]?.options).toEqual({ maxNorm: 0.5 });
   });
 });

@@ -6,7 +6,7 @@ import '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { expect, it } from 'vitest';
-import { type StepPath, VRAdam } from '../../src/index.ts';
+import { clipByGlobalNorm, type StepPath, VRAdam } from '../../src/index.ts';
 import './wasmPaths.ts';
 
 // tfjs computes small tensors on the CPU unless told not to
@@ -38,7 +38,7 @@ async function train(backend: string) {
   const inputs = tf.tensor2d(rows);
   const targets = tf.tensor2d(rows.map((row) => [Math.hypot(...row)]));
   const model = denseModel();
-  const optimizer = new VRAdam({ learningRate: 0.02, clipByGlobalNorm: 5 });
+  const optimizer = new VRAdam({ learningRate: 0.02, transforms: [[clipByGlobalNorm, { maxNorm: 5 }]] });
   model.compile({ optimizer, loss: 'meanSquaredError' });
   const alive: number[] = [];
   const { history } = await model.fit(inputs, targets, {
