@@ -35,6 +35,8 @@ export interface Snapshot {
   readonly buffers: Readonly<Record<string, HostTensor>>;
   /** State of the optimizer. */
   readonly optimizer: StateDict;
+  /** Training steps taken: with the seed they decide the masks of dropout. */
+  readonly passes: number;
 }
 
 /** A network in training on an engine. */
@@ -61,6 +63,8 @@ export interface SessionOptions {
   readonly buffers: ReadonlyMap<string, HostTensor>;
   /** The optimizer. */
   readonly optimizer: OptimizerSpec;
+  /** Seed of dropout's masks, a 32-bit integer. Default 0. */
+  readonly seed?: number;
 }
 
 /** A way of running networks. */

@@ -68,21 +68,21 @@ class OnnxruntimeSession implements Session {
   }
 
   async save(): Promise<Snapshot> {
-    const { parameters, buffers, optimizer } = await this.#session.save();
+    const { parameters, buffers, optimizer, passes } = await this.#session.save();
     return {
       parameters: toRecord(parameters, this.#initial.parameters),
       buffers: toRecord(buffers, this.#initial.buffers),
       optimizer,
+      passes,
     };
   }
 
-  async load({ parameters, buffers, optimizer }: Snapshot): Promise<void> {
-    const { seed, passes } = await this.#session.save();
+  async load({ parameters, buffers, optimizer, passes }: Snapshot): Promise<void> {
     await this.#session.load({
       parameters: toValues(parameters),
       buffers: toValues(buffers),
       optimizer,
-      seed,
+      seed: this.#initial.seed ?? 0,
       passes,
     });
   }
@@ -103,6 +103,7 @@ function createEngine(name: string, ort: OrtModule, versions: Engine['versions']
         loss: (g, values) => g.reduceMean(values.get(lossesOutput) as Value),
         optimizer: options.optimizer,
         trainable: [...options.parameters.keys()],
+        seed: options.seed ?? 0,
       });
       return new OnnxruntimeSession(session, options);
     },

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs';
 import * as wasm from '@tensorflow/tfjs-backend-wasm';
 import { registerGradientKernels, SpecOptimizer } from '@vradam/tfjs';
+import { type MaskSource, openMasks } from '../nn/masks.ts';
 import type { Batch, HostTensor } from '../nn/nn.ts';
 import { type BatchStatistics, fromHost, tfjsNn } from '../nn/tfjs.ts';
 import type { Engine, Evaluation, Session, SessionOptions, Snapshot, StepReport } from './engine.ts';
@@ -38,16 +39,19 @@ class TfjsSession implements Session {
   readonly #parameters: Variables;
   readonly #buffers: Variables;
   readonly #optimizer: SpecOptimizer;
+  readonly #seed: number;
+  #passes = 0;
 
-  constructor({ network, parameters, buffers, optimizer }: SessionOptions) {
+  constructor({ network, parameters, buffers, optimizer, seed = 0 }: SessionOptions) {
     this.#network = network;
     this.#parameters = makeVariables(parameters, true);
     this.#buffers = makeVariables(buffers, false);
     this.#optimizer = new SpecOptimizer(optimizer);
+    this.#seed = seed;
   }
 
-  #run(batch: Batch, statistics: BatchStatistics[] | null) {
-    const nn = tfjsNn({ parameters: this.#parameters, buffers: this.#buffers, statistics });
+  #run(batch: Batch, statistics: BatchStatistics[] | null, masks: MaskSource | null) {
+    const nn = tfjsNn({ parameters: this.#parameters, buffers: this.#buffers, statistics, masks });
     const inputs = Object.entries(batch).map(([name, tensor]) => [name, fromHost(tensor)]);
     return this.#network.run<tf.Tensor>(nn, Object.fromEntries(inputs));
   }
@@ -55,10 +59,12 @@ class TfjsSession implements Session {
   async trainStep(batch: Batch): Promise<StepReport> {
     const begin = performance.now();
     const statistics: BatchStatistics[] = [];
-    const loss = () => tf.mean(this.#run(batch, statistics).loss) as tf.Scalar;
+    const masks = openMasks(this.#seed, this.#passes);
+    const loss = () => tf.mean(this.#run(batch, statistics, masks).loss) as tf.Scalar;
     const { value, grads } = tf.variableGrads(loss, [...this.#parameters.values()]);
     const middle = performance.now();
     this.#optimizer.applyGradients(grads);
+    this.#passes++;
     const end = performance.now();
     this.#moveStatistics(statistics);
     const [mean] = await value.data();
@@ -92,7 +98,7 @@ class TfjsSession implements Session {
   }
 
   async evaluate(batch: Batch): Promise<Evaluation> {
-    const { loss, outputs } = tf.tidy(() => this.#run(batch, null));
+    const { loss, outputs } = tf.tidy(() => this.#run(batch, null, null));
     const losses = Float32Array.from(await loss.data());
     const read = Object.entries(outputs).map(async ([name, output]): Promise<[string, HostTensor]> => {
       return [name, { shape: output.shape, data: Float32Array.from(await output.data()) }];
@@ -107,10 +113,12 @@ class TfjsSession implements Session {
       parameters: await readVariables(this.#parameters),
       buffers: await readVariables(this.#buffers),
       optimizer: await this.#optimizer.exportState(),
+      passes: this.#passes,
     };
   }
 
-  async load({ parameters, buffers, optimizer }: Snapshot): Promise<void> {
+  async load({ parameters, buffers, optimizer, passes }: Snapshot): Promise<void> {
+    this.#passes = passes;
     assignVariables(this.#parameters, parameters);
     assignVariables(this.#buffers, buffers);
     this.#optimizer.importState(optimizer);

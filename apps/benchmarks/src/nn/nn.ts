@@ -27,8 +27,21 @@ export interface BatchNormOptions {
   readonly epsilon?: number;
 }
 
+/** Options of {@link Nn.layerNorm}. */
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+/** Options of {@link Nn.crossEntropy}. */
+export interface CrossEntropyOptions {
+  /** Label whose examples have the loss 0, such as padding; they still count as examples. Default: none. */
+  readonly ignore?: number;
+}
+
 /**
- * The words.
+ * The words. `flatten`, the pools, convolutions and `batchNorm` take images [N, C, H, W]; `transpose`, `reshape`,
+ * `split`, `add` and `matMul` take anything else, as an engine may keep the axes of images in another order.
  *
  * @typeParam V - a value of the interpreter: a tensor, a graph value, a shape.
  */
@@ -51,8 +64,35 @@ export interface Nn<V> {
   flatten(x: V): V;
   /** `x weight^T + bias` with x [N, in], weight [out, in], bias [out]. */
   linear(x: V, weight: V, bias: V): V;
+  /** Rows of a table [rows, width], one for each of the indices [...]: [..., width]. */
+  embedding(table: V, indices: V): V;
+  /** Numbers that are part of the model and not trained. */
+  constant(value: HostTensor): V;
+  /** `a + b`, where the axes of `b` are the last ones of `a`. */
+  add(a: V, b: V): V;
+  /** `factor x`. */
+  scale(x: V, factor: number): V;
+  /** Products of matrices, `a` [..., m, k] with `b` [..., k, n], both with the same axes before. */
+  matMul(a: V, b: V): V;
+  /** `e^x` divided by its sum along the last axis. */
+  softmax(x: V): V;
+  /**
+   * Layer normalization over the last axis, of `width` elements, by the biased variance. Parameters `name.weight` and
+   * `name.bias`.
+   */
+  layerNorm(x: V, name: string, width: number, options?: LayerNormOptions): V;
+  /** In training, each element becomes 0 with probability `ratio`, else is divided by `1 - ratio`. */
+  dropout(x: V, ratio: number): V;
+  /** The axes of x in another order. */
+  transpose(x: V, order: readonly number[]): V;
+  /** The same elements in another shape; one size may be -1, for what remains. */
+  reshape(x: V, shape: readonly number[]): V;
+  /** Parts of x along an axis, of these sizes. */
+  split(x: V, sizes: readonly number[], axis: number): readonly V[];
+  /** Index of the largest element along the last axis, as a float. Has no gradient. */
+  argMax(x: V): V;
   /** Cross-entropy of the softmax of logits [N, classes] with labels [N]: one loss for each example, [N]. */
-  crossEntropy(logits: V, labels: V): V;
+  crossEntropy(logits: V, labels: V, options?: CrossEntropyOptions): V;
 }
 
 /** What goes into a network: shapes without the batch. */

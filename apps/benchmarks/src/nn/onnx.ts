@@ -39,8 +39,28 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
     maxPool2d: (x, size) => g.maxPool(x, { kernel_shape: [size, size], strides: [size, size] }),
     flatten: (x) => g.op('Flatten', [x], { axis: 1 }),
     linear: (x, weight, bias) => g.gemm(x, weight, bias, { transB: 1 }),
-    crossEntropy: (logits, labels) =>
-      g.op('SoftmaxCrossEntropyLoss', [logits, labels], { reduction: 'none' }),
+    embedding: (table, indices) => g.gather(table, indices),
+    constant: ({ shape, data }) => g.tensor(tensor('float32', shape, data)),
+    add: (a, b) => g.add(a, b),
+    scale: (x, factor) => g.mul(x, factor),
+    matMul: (a, b) => g.matMul(a, b),
+    softmax: (x) => g.softmax(x),
+    layerNorm(x, name, _width, { epsilon = 1e-5 } = {}) {
+      const affine = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
+      return g.op('LayerNormalization', [x, ...affine], { axis: -1, epsilon });
+    },
+    // in training mode, as PyTorch exports a model in training; a session draws the masks
+    dropout: (x, ratio) =>
+      ratio === 0 ? x : g.op('Dropout', [x, g.scalar(ratio), g.constant([1], [], 'bool')]),
+    transpose: (x, order) => g.transpose(x, order),
+    reshape: (x, shape) => g.reshape(x, shape),
+    split: (x, sizes, axis) => g.split(x, sizes, axis),
+    argMax: (x) => g.cast(g.op('ArgMax', [x], { axis: -1, keepdims: 0 }), 'float32'),
+    crossEntropy: (logits, labels, { ignore } = {}) =>
+      g.op('SoftmaxCrossEntropyLoss', [logits, labels], {
+        reduction: 'none',
+        ...(ignore !== undefined && { ignore_index: ignore }),
+      }),
   };
   return nn;
 }

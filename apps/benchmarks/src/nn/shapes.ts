@@ -26,6 +26,7 @@ export interface NetworkSummary {
 
 type Shape = readonly number[];
 
+const endsWith = (a: Shape, b: Shape): boolean => String(a.slice(a.length - b.length)) === String(b);
 const count = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
 function mismatch(what: string, wanted: unknown, received: Shape): never {
@@ -90,6 +91,44 @@ export function summarize(network: Network): NetworkSummary {
       macs += out * from;
       return [n, out];
     },
+    embedding: ([, width = 0], indices) => [...indices, width],
+    constant: ({ shape }) => shape,
+    add(a, b) {
+      if (!endsWith(a, b)) mismatch('the second term', `the end of [${a}]`, b);
+      return a;
+    },
+    scale: (x) => x,
+    matMul(a, b) {
+      const [m = 0, k = 0] = a.slice(-2);
+      const [inner = 0, n = 0] = b.slice(-2);
+      const before = a.slice(0, -2);
+      if (inner !== k || String(b.slice(0, -2)) !== String(before))
+        mismatch('the second factor', `[${[...before, k, 'n']}]`, b);
+      macs += count(before) * m * k * n;
+      return [...before, m, n];
+    },
+    softmax: (x) => x,
+    layerNorm(x, name, width) {
+      if (x.at(-1) !== width) mismatch(`the input of ${name}`, `of ${width} features`, x);
+      nn.parameter(`${name}.weight`, [width], constant(1));
+      nn.parameter(`${name}.bias`, [width], constant(0));
+      return x;
+    },
+    dropout: (x) => x,
+    transpose: (x, order) => order.map((axis) => x[axis] as number),
+    reshape(x, shape) {
+      const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
+      const made = shape.map((size) => (size === -1 ? count(x) / known : size));
+      if (!made.every(Number.isInteger) || count(made) !== count(x))
+        mismatch('a reshaped value', `of a size that fits [${shape}]`, x);
+      return made;
+    },
+    split(x, sizes, axis) {
+      if (sizes.reduce((a, b) => a + b, 0) !== x[axis])
+        mismatch('a split value', `of ${sizes.join(' + ')} in axis ${axis}`, x);
+      return sizes.map((size) => x.map((whole, i) => (i === axis ? size : whole)));
+    },
+    argMax: (x) => x.slice(0, -1),
     crossEntropy([n = 0], [labels = 0]) {
       if (n !== labels) mismatch('the labels', `of ${n} examples`, [labels]);
       return [n];

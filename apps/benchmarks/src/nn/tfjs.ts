@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs';
 import { batchNormTraining } from '@vradam/tfjs';
+import type { MaskSource } from './masks.ts';
 import type { HostTensor, Nn } from './nn.ts';
 
 /** Batch statistics that a training pass saw, for the running ones. */
@@ -26,6 +27,8 @@ export interface TfjsContext {
   readonly buffers: ReadonlyMap<string, tf.Variable>;
   /** Where a training pass leaves its statistics; null in evaluation. */
   readonly statistics: BatchStatistics[] | null;
+  /** Where a training pass has its masks from; null in evaluation. */
+  readonly masks: MaskSource | null;
 }
 
 const isImage = (x: tf.Tensor): x is tf.Tensor4D => x.rank === 4;
@@ -44,7 +47,7 @@ function named(variables: ReadonlyMap<string, tf.Variable>, name: string): tf.Va
 }
 
 /** Makes the words of the model; call it anew for every pass. */
-export function tfjsNn({ parameters, buffers, statistics }: TfjsContext): Nn<tf.Tensor> {
+export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext): Nn<tf.Tensor> {
   return {
     parameter: (name) => named(parameters, name),
 
@@ -83,9 +86,33 @@ export function tfjsNn({ parameters, buffers, statistics }: TfjsContext): Nn<tf.
     linear: (x, weight, bias) =>
       tf.add(tf.matMul(x as tf.Tensor2D, weight as tf.Tensor2D, false, true), bias),
 
-    crossEntropy(logits, labels) {
+    embedding: (table, indices) => tf.gather(table, indices),
+    constant: fromHost,
+    add: (a, b) => tf.add(a, b),
+    scale: (x, factor) => tf.mul(x, factor),
+    matMul: (a, b) => tf.matMul(a, b),
+    softmax: (x) => tf.softmax(x),
+
+    layerNorm(x, name, _width, { epsilon = 1e-5 } = {}) {
+      const centered = tf.sub(x, tf.mean(x, -1, true));
+      const variance = tf.mean(tf.square(centered), -1, true);
+      const normalized = tf.mul(centered, tf.rsqrt(tf.add(variance, epsilon)));
+      const scaled = tf.mul(normalized, named(parameters, `${name}.weight`));
+      return tf.add(scaled, named(parameters, `${name}.bias`));
+    },
+
+    dropout: (x, ratio) => (masks && ratio > 0 ? tf.mul(x, tf.tensor(masks(x.size, ratio), x.shape)) : x),
+    transpose: (x, order) => tf.transpose(x, [...order]),
+    reshape: (x, shape) => tf.reshape(x, [...shape]),
+    // the gradient of tf.split fails where there is one part
+    split: (x, sizes, axis) => (sizes.length === 1 ? [x] : tf.split(x, [...sizes], axis)),
+    argMax: (x) => tf.cast(tf.argMax(x, -1), 'float32'),
+
+    crossEntropy(logits, labels, { ignore } = {}) {
       const targets = tf.oneHot(labels as tf.Tensor1D, logits.shape[1] as number);
-      return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1));
+      const losses = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1));
+      if (ignore === undefined) return losses;
+      return tf.mul(losses, tf.cast(tf.notEqual(labels, tf.scalar(ignore, 'int32')), 'float32'));
     },
   };
 }

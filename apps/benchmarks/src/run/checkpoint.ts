@@ -64,7 +64,8 @@ export function encodeCheckpoint({ progress, snapshot }: Checkpoint): Uint8Array
       optimizer: { dtype: 'U8', shape: [optimizer.length], data: optimizer },
     };
   }
-  return encodeSafetensors({ tensors, metadata: { schema, progress: JSON.stringify(progress) } });
+  const passes = String(snapshot?.passes ?? 0);
+  return encodeSafetensors({ tensors, metadata: { schema, progress: JSON.stringify(progress), passes } });
 }
 
 /**
@@ -89,6 +90,8 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
       parameters: unprefixed('parameter', tensors),
       buffers: unprefixed('buffer', tensors),
       optimizer: decodeState(optimizer.data as Uint8Array),
+      // checkpoints from before there was dropout do not say
+      passes: Number(metadata['passes'] ?? 0),
     };
     return { progress, snapshot };
   } catch (cause) {

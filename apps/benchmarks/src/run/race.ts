@@ -109,6 +109,7 @@ async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | nu
     parameters: initialParameters(network, config.seed, streams.initial),
     buffers: network.buffers,
     optimizer: problem.optimizer(optimizer, learningRates[optimizer]).spec,
+    seed: config.seed,
   });
   try {
     if (from?.snapshot) await session.load(from.snapshot);
