@@ -112,12 +112,29 @@ test('an optimizer whose gradients blow up is recorded as NaN, and the race goes
   expect(await readFile(join(results, 'blown', 'metrics.jsonl'), 'utf8')).toContain('"kind":"failure"');
 });
 
+test('the language task shows its text and its baseline, and NaN where an optimizer fails', {
+  timeout: 120_000,
+}, async () => {
+  const args = ['--optimizer', 'sgd-nesterov', '--learning-rate', '1e30', '--masking', 'as-published'];
+  const where = ['--results', results, '--name', 'text'];
+  const { code, output } = await start('run', 'language-model', ...args, ...where).finished;
+  expect(code, output).toBe(0);
+  expect(output).toContain('Data: Moby Dick');
+  expect(output).toMatch(/unigram: val loss [3-6]\.\d+, test loss [3-6]\.\d+/);
+  expect(output).toMatch(/sgd-nesterov .*NaN/);
+  const record = await new RunFolder(join(results, 'text')).readRecord();
+  expect(record.config).toMatchObject({ masking: 'as-published', accumulateBug: false });
+  expect(record.baselines).toHaveLength(1);
+});
+
 test.each([
   [['run', '--preset', 'huge'], /quick, medium, paper/],
   [['run', '--optimizer', 'vradam,lion'], /Choose each once/],
   [['run', '--seed', '-1'], /whole number/],
   [['run', '--learning-rate', '0'], /number > 0/],
   [['run', 'imagenet'], /must be one of cifar10-cnn/],
+  [['run', '--masking', 'causal'], /has no option .*--masking/],
+  [['run', 'language-model', '--masking', 'none'], /causal, as-published/],
   [['run', '--data', 'nowhere-at-all'], /data folder cannot be read/],
   [['run', '--resume', 'nothing'], /no readable run/],
   [['data', 'fetch', 'imagenet'], /cifar10, mnist, wikitext-2/],
@@ -129,7 +146,17 @@ test.each([
 
 test('--help explains tasks and options', async () => {
   const { output } = await start('run', '--help').finished;
-  for (const word of ['cifar10-cnn', '--preset', '--engine', '--data', '--resume', '--schedule']) {
+  for (const word of [
+    'cifar10-cnn',
+    'language-model',
+    '--masking',
+    '--accumulate-bug',
+    '--preset',
+    '--engine',
+    '--data',
+    '--resume',
+    '--schedule',
+  ]) {
     expect(output).toContain(word);
   }
 });

@@ -3,15 +3,15 @@
 import { vradam } from '@vradam/core';
 import { expect, test } from 'vitest';
 import { startEngine } from '../src/engines/index.ts';
-import type { Batch, Network } from '../src/nn/nn.ts';
+import type { Batch, HostTensor, Network } from '../src/nn/nn.ts';
 import { initialParameters, summarize } from '../src/nn/shapes.ts';
 import { openRandom } from '../src/random.ts';
 import {
   languageModelNetwork,
-  type Masking,
   nextTokenLogits,
   type TransformerSize,
 } from '../src/tasks/languageModel/model.ts';
+import type { Masking } from '../src/tasks/task.ts';
 
 const quick: TransformerSize = {
   vocabulary: 2000,
@@ -142,7 +142,9 @@ test.each(engines)('%s: a snapshot goes on bit for bit, with the masks that come
 test.each(engines)('%s: a label of padding costs nothing', async (name) => {
   const session = await openSession(name, languageModelNetwork(small, 'causal', padding));
   const batch = text(small, 1, 1);
-  const data = (batch['labels']?.data as Int32Array).map((label, i) => (i === 3 ? padding : label));
+  const data = ((batch['labels'] as HostTensor).data as Int32Array).map((label, i) =>
+    i === 3 ? padding : label,
+  );
   const { losses } = await session.evaluate({ ...batch, labels: { shape: [1, small.length], data } });
   session.dispose();
   expect([...losses].map((loss) => loss > 0)).toEqual([true, true, true, false, true, true, true]);

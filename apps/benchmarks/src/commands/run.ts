@@ -5,13 +5,18 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 import { defaultEngine, engineNames } from '../engines/index.ts';
+import { benchmarkError } from '../errors.ts';
 import { summarizeRun } from '../report/summary.ts';
 import { type ProgressView, progressView, terminalTable } from '../report/terminal.ts';
 import type { RunFolder } from '../run/records.ts';
-import { type Company, resumeRun, startRun } from '../run/run.ts';
-import { tasks } from '../tasks/index.ts';
+import { type Company, type NewRun, resumeRun, startRun } from '../run/run.ts';
+import { findTask, tasks } from '../tasks/index.ts';
 import {
+  type Baseline,
+  type Masking,
+  maskings,
   type OptimizerName,
+  type OwnOption,
   optimizerNames,
   type PresetName,
   presetNames,
@@ -30,6 +35,9 @@ interface Flags {
   readonly learningRate?: number;
   readonly data?: string;
   readonly augmentValidation: boolean;
+  readonly masking: Masking;
+  readonly accumulateBug: boolean;
+  readonly tokenizer?: string;
   readonly results: string;
   readonly name?: string;
   readonly resume?: string;
@@ -56,16 +64,55 @@ function interruption(): AbortController {
   return controller;
 }
 
+function baselineLine({ name, validationLoss, testLoss }: Baseline): string {
+  return `Without learning, ${name}: val loss ${validationLoss.toFixed(3)}, test loss ${testLoss.toFixed(3)}`;
+}
+
 async function showResult(folder: RunFolder): Promise<void> {
   const summary = await summarizeRun(folder);
-  const { peakMemoryMiB, dataLine } = summary.record;
+  const { peakMemoryMiB, dataLine, baselines = [] } = summary.record;
   console.log(`\n${terminalTable(summary)}`);
+  for (const baseline of baselines) console.log(baselineLine(baseline));
   console.log(`Data: ${dataLine}`);
   console.log(`Peak memory ${peakMemoryMiB} MiB. Record: ${folder.path}`);
 }
 
-async function run(task: string, flags: Flags): Promise<void> {
-  const { signal } = interruption();
+/** What the run of one task begins with. */
+function newRun(task: string, flags: Flags, isOneOfMany: boolean): NewRun {
+  const { preset, engine, optimizer, seed, schedule, epochs } = flags;
+  const { augmentValidation, masking, accumulateBug } = flags;
+  const { data, tokenizer, learningRate, results, name } = flags;
+  const common = { task, preset, engine, optimizers: optimizer, seed, schedule, epochs };
+  return {
+    config: { ...common, augmentValidation, masking, accumulateBug },
+    data,
+    tokenizer,
+    learningRate,
+    results,
+    name: name && isOneOfMany ? `${name}-${task}` : name,
+  };
+}
+
+/** Refuses options that none of the tasks has: they would be ignored in silence. */
+function checkOwnOptions(names: readonly string[], command: Command): void {
+  const all = tasks.flatMap(({ ownOptions }) => ownOptions);
+  const own = names.flatMap((name) => findTask(name).ownOptions);
+  const given = (option: OwnOption) => command.getOptionValueSource(option) === 'cli';
+  const stray = all.find((option) => given(option) && !own.includes(option));
+  if (stray === undefined) return;
+  throw benchmarkError('ERR_OPTION_UNKNOWN', {
+    wrong: `${names.join(' and ')} has no option of that name`,
+    received: `--${stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    action: 'Leave it out, or choose another task.',
+  });
+}
+
+/** Runs one task, or goes on with a run, and shows what came of it. */
+async function runOne(
+  begin: (company: Company) => Promise<RunFolder>,
+  signal: AbortSignal,
+  optimizers: number,
+): Promise<void> {
   let view: ProgressView | null = null;
   const company: Company = {
     signal,
@@ -74,27 +121,12 @@ async function run(task: string, flags: Flags): Promise<void> {
         `${colors.bold(name)}: ${network.parameters} parameters, ${epochs} epochs of ${stepsPerEpoch} steps`,
       );
       console.log(`Data: ${dataLine}`);
-      view = progressView(epochs * stepsPerEpoch, flags.optimizer.length);
+      view = progressView(epochs * stepsPerEpoch, optimizers);
       return view;
     },
   };
-  const { preset, engine, seed, schedule, epochs, augmentValidation, data, learningRate, results, name } =
-    flags;
-  const config = {
-    task,
-    preset,
-    engine,
-    optimizers: flags.optimizer,
-    seed,
-    schedule,
-    epochs,
-    augmentValidation,
-  };
-  const resumed = flags.resume && (existsSync(flags.resume) ? flags.resume : join(results, flags.resume));
   try {
-    const folder = resumed
-      ? await resumeRun(resumed, data, company)
-      : await startRun({ config, data, learningRate, results, name }, company);
+    const folder = await begin(company);
     (view as ProgressView | null)?.close();
     await showResult(folder);
   } catch (error) {
@@ -105,13 +137,33 @@ async function run(task: string, flags: Flags): Promise<void> {
   }
 }
 
+async function run(names: readonly string[], flags: Flags, command: Command): Promise<void> {
+  const { signal } = interruption();
+  const { results, resume, data, tokenizer, optimizer } = flags;
+  if (resume !== undefined) {
+    const path = existsSync(resume) ? resume : join(results, resume);
+    const again = (company: Company) => resumeRun(path, { data, tokenizer }, company);
+    return runOne(again, signal, optimizer.length);
+  }
+  checkOwnOptions(names, command);
+  for (const task of new Set(names)) {
+    if (signal.aborted) return;
+    const start = newRun(task, flags, names.length > 1);
+    await runOne((company) => startRun(start, company), signal, optimizer.length);
+  }
+}
+
 /** Adds the command. */
 export function addRunCommand(program: Command): void {
   const names = tasks.map(({ name, title }) => `  ${name}  ${title}`).join('\n');
   program
     .command('run', { isDefault: true })
     .description('train a task with several optimizers: same seed, same weights, same batches')
-    .argument('[task]', 'task', tasks[0]?.name)
+    .argument(
+      '[tasks...]',
+      'tasks, one after another',
+      tasks.slice(0, 1).map(({ name }) => name),
+    )
     .addOption(new Option('--preset <name>', 'size').choices(presetNames).default('quick'))
     .addOption(new Option('--engine <name>', 'engine').choices(engineNames).default(defaultEngine))
     .option('--optimizer <names>', 'optimizers, separated by commas', optimizerList, [...optimizerNames])
@@ -124,14 +176,34 @@ export function addRunCommand(program: Command): void {
     .option('--epochs <n>', 'epochs in place of the preset’s', wholeNumber(1))
     .option('--learning-rate <x>', 'peak learning rate in place of the preset’s', positive)
     .addOption(
-      new Option('--data <dir>', 'folder of real data; without it pictures are generated').env('VRADAM_DATA'),
+      new Option(
+        '--data <dir>',
+        'folder of real data; without it pictures are generated, and the text is Moby Dick',
+      ).env('VRADAM_DATA'),
     )
-    .option('--augment-validation', 'augment validation images too, as the paper’s code does', false)
+    .option(
+      '--augment-validation',
+      'cifar10-cnn: augment validation images too, as the paper’s code does',
+      false,
+    )
+    .addOption(
+      new Option(
+        '--masking <how>',
+        'language-model: what a position may look at; as published, it sees the word that it has to tell',
+      )
+        .choices(maskings)
+        .default('causal'),
+    )
+    .option(
+      '--accumulate-bug',
+      'language-model: never clear the gradients, as the paper’s code does not',
+      false,
+    )
     .option('--results <dir>', 'folder of all runs', 'results')
     .option('--name <name>', 'name of the run (default: task, preset, engine, time)', runName)
     .option(
       '--resume <run>',
-      'continue an interrupted run, by name or folder; of the other options only --data counts',
+      'continue an interrupted run, by name or folder; of the other options only --data and --tokenizer count',
     )
     .addHelpText('after', `\nTasks:\n${names}\n`)
     .action(run);

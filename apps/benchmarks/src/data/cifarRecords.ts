@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { benchmarkError, fileSystemError } from '../errors.ts';
+import { benchmarkError } from '../errors.ts';
+import { malformedFile, readDecompressed, sha256 } from './bytes.ts';
 import type { DataFile } from './images.ts';
 
 /** Bytes of one record: the label, then 1,024 red, 1,024 green and 1,024 blue values, rows from the top. */
@@ -17,8 +14,8 @@ export interface RecordFile extends DataFile {
   readonly bytes: Uint8Array;
 }
 
-// No published file holds more; a gzip file that claims to is a decompression bomb.
-const largestFile = 10_000 * recordBytes;
+// no published file holds more
+const rule = { kind: 'a CIFAR-10 file', maxBytes: 10_000 * recordBytes };
 
 /** What is known of a file of this name and size: the hash of its first `records` records. */
 interface KnownFile {
@@ -60,49 +57,24 @@ const knownFiles: readonly KnownFile[] = [
  */
 export async function readRecords(path: string): Promise<RecordFile> {
   const name = basename(path);
-  const bytes = await readDecompressed(path);
+  const bytes = await readDecompressed(path, rule);
   if (bytes.length === 0 || bytes.length % recordBytes !== 0) {
-    throw malformed(name, `a CIFAR-10 file must hold whole records of ${recordBytes} bytes`, bytes.length);
+    throw malformedFile(
+      name,
+      `a CIFAR-10 file must hold whole records of ${recordBytes} bytes`,
+      bytes.length,
+    );
   }
   checkLabels(name, bytes);
   const known = checkKnown(name.replace(/\.gz$/, ''), bytes);
   return { name, sha256: sha256(bytes), known, count: bytes.length / recordBytes, bytes };
 }
 
-async function readDecompressed(path: string): Promise<Uint8Array> {
-  const name = basename(path);
-  const status = await stat(path).catch(raise(path));
-  if (!status.isFile()) throw malformed(name, 'a CIFAR-10 file must be a regular file', path);
-  if (status.size > largestFile) {
-    throw malformed(name, `a CIFAR-10 file has at most ${largestFile} bytes`, status.size);
-  }
-  const bytes = await readFile(path).catch(raise(path));
-  // As a record this would be label 31, so the two bytes of gzip cannot be mistaken.
-  const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  return zipped ? decompress(name, bytes) : bytes;
-}
-
-function raise(path: string): (cause: unknown) => never {
-  return (cause) => {
-    throw fileSystemError(path, cause);
-  };
-}
-
-async function decompress(name: string, bytes: Uint8Array): Promise<Uint8Array> {
-  try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: largestFile });
-  } catch (cause) {
-    const tooLarge = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-    const limit = `a CIFAR-10 file decompresses to at most ${largestFile} bytes`;
-    throw malformed(name, tooLarge ? limit : 'a gzip file is broken', `${bytes.length} bytes`, cause);
-  }
-}
-
 function checkLabels(name: string, bytes: Uint8Array): void {
   for (let start = 0; start < bytes.length; start += recordBytes) {
     const label = bytes[start] as number;
     if (label > 9)
-      throw malformed(name, `record ${start / recordBytes} must have a label from 0 to 9`, label);
+      throw malformedFile(name, `record ${start / recordBytes} must have a label from 0 to 9`, label);
   }
 }
 
@@ -117,13 +89,4 @@ function checkKnown(name: string, bytes: Uint8Array): boolean {
     received,
     action: 'Remove it and fetch it again.',
   });
-}
-
-function malformed(name: string, wrong: string, received: unknown, cause?: unknown): Error {
-  const action = 'Remove it and fetch it again.';
-  return benchmarkError('ERR_FILE_FORMAT', { wrong: `${name}: ${wrong}`, received, action, cause });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -5,3 +5,5 @@ export type { ImageDataset, ImageSet } from './images.ts';
 export { loadImages } from './load.ts';
 export { type DatasetName, datasetSources } from './sources.ts';
 export { syntheticImages } from './synthetic.ts';
+export { loadMobyDick, loadText, loadWikitext2, type TextDataset } from './text.ts';
+export { spacedWords, treebankWords } from './words.ts';

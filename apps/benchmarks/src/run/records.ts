@@ -4,7 +4,14 @@ import { appendFile, mkdir, readFile, rename, stat, truncate, writeFile } from '
 import { join } from 'node:path';
 import type { StepReport } from '../engines/engine.ts';
 import { benchmarkError } from '../errors.ts';
-import type { OptimizerName, PresetName, ScheduleName, TaskOptimizer } from '../tasks/task.ts';
+import type {
+  Baseline,
+  Masking,
+  OptimizerName,
+  PresetName,
+  ScheduleName,
+  TaskOptimizer,
+} from '../tasks/task.ts';
 
 /** What was asked for. */
 export interface RunConfig {
@@ -24,6 +31,10 @@ export interface RunConfig {
   readonly epochs: number;
   /** Whether validation images are augmented. */
   readonly augmentValidation: boolean;
+  /** What a position of the language model may look at; absent in records of before. */
+  readonly masking?: Masking;
+  /** Whether gradients are never cleared; absent in records of before. */
+  readonly accumulateBug?: boolean;
 }
 
 /** Contents of `run.json`. */
@@ -44,6 +55,8 @@ export interface RunRecord {
   readonly dataLine: string;
   /** Source, counts and checksums of the data. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** What can be had without learning; absent where there is nothing to compare with. */
+  readonly baselines?: readonly Baseline[];
   /** Elements of all parameters, and multiply-accumulates of one example's forward pass. */
   readonly network: { readonly parameters: number; readonly macs: number };
   /** Versions of what it ran on. */

@@ -13,12 +13,18 @@ import { commit, hardware, peakMemoryMiB } from './environment.ts';
 import { restore, runRace, type Watcher } from './race.ts';
 import { type RunConfig, RunFolder, type RunRecord } from './records.ts';
 
+/** What a run reads, which a record does not keep: it may lie elsewhere next time. */
+export interface Sources {
+  /** Folder of real data; undefined for data that need none. */
+  readonly data: string | undefined;
+  /** A `tokenizer.json`; undefined for words. */
+  readonly tokenizer: string | undefined;
+}
+
 /** What the user decides about a new run. */
-export interface NewRun {
+export interface NewRun extends Sources {
   /** The race. */
   readonly config: Omit<RunConfig, 'epochs'> & { readonly epochs: number | undefined };
-  /** Folder of real data; undefined for generated data. */
-  readonly data: string | undefined;
   /** Learning rate in place of the preset's, for all optimizers of the race. */
   readonly learningRate: number | undefined;
   /** Folder of all runs. */
@@ -42,9 +48,11 @@ function defaultName({ task, preset, engine }: NewRun['config'], now: Date): str
   return `${task}-${preset}-${engine}-${time}`;
 }
 
-async function prepare(config: NewRun['config'], data: string | undefined): Promise<Problem> {
+async function prepare(config: NewRun['config'], { data, tokenizer }: Sources): Promise<Problem> {
   const { preset, seed, schedule, epochs, augmentValidation } = config;
-  const options: TaskOptions = { preset, seed, data, schedule, epochs, augmentValidation };
+  const { masking = 'causal', accumulateBug = false } = config;
+  const common = { preset, seed, data, schedule, epochs };
+  const options: TaskOptions = { ...common, augmentValidation, masking, accumulateBug, tokenizer };
   return findTask(config.task).prepare(options);
 }
 
@@ -91,11 +99,11 @@ async function drive(
  * @returns its folder. If it is interrupted the signal's reason is thrown, and all that was measured is on disk.
  */
 export async function startRun(
-  { config, data, learningRate, results, name }: NewRun,
+  { config, data, tokenizer, learningRate, results, name }: NewRun,
   company: Company,
 ): Promise<RunFolder> {
   const now = new Date();
-  const problem = await prepare(config, data);
+  const problem = await prepare(config, { data, tokenizer });
   const { parameterCount, macs } = summarize(problem.network);
   const engine = await startEngine(config.engine);
   const optimizers = config.optimizers.map((one) => [one, problem.optimizer(one, learningRate).options]);
@@ -108,6 +116,7 @@ export async function startRun(
     optimizers: Object.fromEntries(optimizers),
     dataLine: problem.dataLine,
     data: problem.data,
+    ...(problem.baselines && { baselines: problem.baselines }),
     network: { parameters: parameterCount, macs },
     versions: { '@vradam/benchmarks': version, node: process.versions.node, ...engine.versions },
     hardware: hardware(),
@@ -126,14 +135,10 @@ export async function startRun(
  * Continues a run from its last checkpoint; its metrics are those of a run that was never interrupted.
  *
  * @param path - the run's folder.
- * @param data - folder of real data, which a record does not keep.
+ * @param sources - what it reads.
  * @throws VRAdamError `ERR_RUN_COMPLETED`, `ERR_STATE_MISMATCH` if the data are not those it began with.
  */
-export async function resumeRun(
-  path: string,
-  data: string | undefined,
-  company: Company,
-): Promise<RunFolder> {
+export async function resumeRun(path: string, sources: Sources, company: Company): Promise<RunFolder> {
   const folder = new RunFolder(path);
   const record = await folder.readRecord();
   if (record.status === 'completed') {
@@ -143,12 +148,12 @@ export async function resumeRun(
       action: 'Start a new run.',
     });
   }
-  const problem = await prepare(record.config, data);
+  const problem = await prepare(record.config, sources);
   if (JSON.stringify(problem.data) !== JSON.stringify(record.data)) {
     throw benchmarkError('ERR_STATE_MISMATCH', {
       wrong: 'the data must be those that the run began with',
       received: problem.dataLine,
-      action: `It began with: ${record.dataLine} Give the same --data.`,
+      action: `It began with: ${record.dataLine} Give the same --data and --tokenizer.`,
     });
   }
   const engine = await startEngine(record.config.engine);

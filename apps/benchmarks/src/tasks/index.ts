@@ -1,9 +1,10 @@
 import { benchmarkError } from '../errors.ts';
 import { cifar10Cnn } from './cifar10Cnn/index.ts';
+import { languageModel } from './languageModel/index.ts';
 import type { Task } from './task.ts';
 
 /** All tasks. */
-export const tasks: readonly Task[] = [cifar10Cnn];
+export const tasks: readonly Task[] = [cifar10Cnn, languageModel];
 
 /** The task of a name. */
 export function findTask(name: string): Task {

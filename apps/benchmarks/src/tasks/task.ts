@@ -22,6 +22,16 @@ export const scheduleNames = ['warmup-cosine', 'constant', 'constant-0.1'] as co
 /** One of {@link scheduleNames}. */
 export type ScheduleName = (typeof scheduleNames)[number];
 
+/**
+ * What a position of the language model may look at. `causal`: itself and what comes before, everywhere.
+ * `as-published`: only the decoder's own attention is masked, so that through the encoder a position sees the token that
+ * it has to tell.
+ */
+export const maskings = ['causal', 'as-published'] as const;
+
+/** One of {@link maskings}. */
+export type Masking = (typeof maskings)[number];
+
 /** What a user decides about a run of a task. */
 export interface TaskOptions {
   /** Size. */
@@ -36,7 +46,16 @@ export interface TaskOptions {
   readonly epochs: number | undefined;
   /** Augments the validation images too, as the paper's code does. */
   readonly augmentValidation: boolean;
+  /** What a position of the language model may look at. */
+  readonly masking: Masking;
+  /** Never clears gradients, as the paper's code of the language model does. */
+  readonly accumulateBug: boolean;
+  /** A `tokenizer.json` for the language model; undefined for words. */
+  readonly tokenizer: string | undefined;
 }
+
+/** Options that not every task has. */
+export type OwnOption = 'augmentValidation' | 'masking' | 'accumulateBug' | 'tokenizer';
 
 /** What a metric says of some examples. */
 export interface Score {
@@ -58,6 +77,16 @@ export interface TaskOptimizer {
   readonly spec: OptimizerSpec;
 }
 
+/** What a model without learning reaches, to compare with. */
+export interface Baseline {
+  /** What it is. */
+  readonly name: string;
+  /** Its loss on the validation examples. */
+  readonly validationLoss: number;
+  /** Its loss on the test examples. */
+  readonly testLoss: number;
+}
+
 /** A task with its data in memory. */
 export interface Problem {
   /** The model with its loss. */
@@ -68,6 +97,8 @@ export interface Problem {
   readonly data: Readonly<Record<string, unknown>>;
   /** For the record: every number of the preset. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** What can be had without learning; none by default. */
+  readonly baselines?: readonly Baseline[];
   /** Epochs of a run. */
   readonly epochs: number;
   /** Steps of an epoch. */
@@ -90,6 +121,8 @@ export interface Task {
   readonly name: string;
   /** One line for `--help` and reports. */
   readonly title: string;
+  /** Options that it has and others may not have. */
+  readonly ownOptions: readonly OwnOption[];
   /** Loads or makes the data. */
   prepare(options: TaskOptions): Promise<Problem>;
 }

@@ -1,20 +1,13 @@
 /** CIFAR-10 with a convolutional network: Table 1 and Figures 8-11 of the paper. */
 
-import { adamw, type OptimizerSpec, rmsprop, type Schedule, sgd, vradam, warmupCosine } from '@vradam/core';
+import { adamw, type OptimizerSpec, rmsprop, type Schedule, sgd, vradam } from '@vradam/core';
 import { type ImageDataset, loadImages } from '../../data/index.ts';
 import type { Evaluation } from '../../engines/engine.ts';
 import type { Batch } from '../../nn/nn.ts';
 import { openRandom } from '../../random.ts';
+import { scheduleOf } from '../schedule.ts';
 import { streams } from '../streams.ts';
-import type {
-  OptimizerName,
-  Problem,
-  ScheduleName,
-  Score,
-  Task,
-  TaskOptimizer,
-  TaskOptions,
-} from '../task.ts';
+import type { OptimizerName, Problem, Score, Task, TaskOptimizer, TaskOptions } from '../task.ts';
 import { plainBatches, split, trainBatches } from './batches.ts';
 import { cnn } from './model.ts';
 import { type CnnPreset, presets } from './presets.ts';
@@ -28,22 +21,6 @@ const baselines = {
 
 const epsilon = 1e-8;
 const weightDecay = 1e-5;
-
-/** The learning rate by epoch, as a schedule by step. */
-function scheduleOf(
-  name: ScheduleName,
-  learningRate: number,
-  { warmupEpochs }: CnnPreset,
-  epochs: number,
-  stepsPerEpoch: number,
-): Schedule {
-  if (name === 'constant') return () => learningRate;
-  if (name === 'constant-0.1') return () => 0.1 * learningRate;
-  const minimum = Math.min(1e-5, learningRate);
-  const warmup = Math.min(warmupEpochs, epochs);
-  const byEpoch = warmupCosine({ learningRate, warmup, total: epochs, minimum, factor: 0.1 });
-  return (step) => byEpoch(Math.floor(step / stepsPerEpoch));
-}
 
 function specOf(name: OptimizerName, preset: CnnPreset, learningRate: Schedule): [object, OptimizerSpec] {
   switch (name) {
@@ -121,7 +98,8 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     testBatches: () => plainBatches(dataset.test, size, test, evaluationBatchSize),
     score,
     optimizer(name, learningRate = preset.learningRates[name]): TaskOptimizer {
-      const rate = scheduleOf(schedule, learningRate, preset, epochs, stepsPerEpoch);
+      const lengths = { warmupEpochs: preset.warmupEpochs, epochs, stepsPerEpoch };
+      const rate = scheduleOf(schedule, learningRate, lengths);
       const [own, spec] = specOf(name, preset, rate);
       return { learningRate, options: { learningRate, ...own }, spec };
     },
@@ -132,5 +110,6 @@ async function prepare(options: TaskOptions): Promise<Problem> {
 export const cifar10Cnn: Task = {
   name: 'cifar10-cnn',
   title: 'CIFAR-10 images, a convolutional network with batch norm (Table 1)',
+  ownOptions: ['augmentValidation'],
   prepare,
 };

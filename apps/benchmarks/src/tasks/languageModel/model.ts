@@ -4,15 +4,7 @@
  */
 
 import type { HostTensor, Initializer, Network, Nn } from '../../nn/nn.ts';
-
-/**
- * What a position may look at. `causal`: itself and what comes before, everywhere. `as-published`: only the decoder's
- * own attention is masked, so that through the encoder a position sees the token it has to tell.
- */
-export const maskings = ['causal', 'as-published'] as const;
-
-/** One of {@link maskings}. */
-export type Masking = (typeof maskings)[number];
+import type { Masking } from '../task.ts';
 
 /** Every number of the network. */
 export interface TransformerSize {
