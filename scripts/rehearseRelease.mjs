@@ -32,6 +32,7 @@ const otherNodes = ['22.23.3', '24.21.0'];
 
 /** What a user of a package installs beside it; versions are those that its tests use. */
 const beside = {
+  '@vradam/onnx-autodiff': ['onnxruntime-node'],
   '@vradam/onnxruntime': ['onnxruntime-node'],
   '@vradam/tfjs': ['@tensorflow/tfjs'],
 };
@@ -43,6 +44,10 @@ const pagesOf = (name) => [
   'docs/concepts/onnx-autodiff.md',
 ];
 
+/** What a program said before it failed, cut to its end. */
+const told = ({ stdout, stderr, message }) =>
+  [stdout, stderr, message].filter(Boolean).join('\n').trim().split('\n').slice(-12).join('\n');
+
 const results = [];
 async function step(what, work) {
   const begin = performance.now();
@@ -53,9 +58,7 @@ async function step(what, work) {
     return value;
   } catch (error) {
     results.push({ what, ok: false });
-    console.log(
-      `${colors.red('failed')}  ${what}: ${error.stdout ?? ''}${error.stderr ?? ''}${error.message}`,
-    );
+    console.log(`${colors.red('failed')}  ${what}: ${told(error)}`);
     return undefined;
   }
 }
@@ -156,9 +159,12 @@ function exampleOf(name) {
 
 /** The version that the repository itself tests with. */
 function versionOf(dependency) {
-  const manifests = ['.', ...readdirSync(join(clone, 'packages')).map((folder) => `packages/${folder}`)];
-  for (const folder of manifests) {
-    const version = readJson(join(clone, folder, 'package.json')).devDependencies?.[dependency];
+  const workspaces = ['packages', 'apps'].flatMap((parent) =>
+    readdirSync(join(clone, parent)).map((name) => `${parent}/${name}`),
+  );
+  for (const folder of ['.', ...workspaces]) {
+    const { devDependencies, dependencies } = readJson(join(clone, folder, 'package.json'));
+    const version = devDependencies?.[dependency] ?? dependencies?.[dependency];
     if (version) return `${dependency}@${version}`;
   }
   throw new Error(`nothing here is tested with ${dependency}`);
