@@ -199,6 +199,10 @@ export function addRunCommand(program: Command): void {
       'language-model: never clear the gradients, as the paper’s code does not',
       false,
     )
+    .option(
+      '--tokenizer <file>',
+      'language-model: a tokenizer.json, with the tokenizer_config.json beside it, in place of words',
+    )
     .option('--results <dir>', 'folder of all runs', 'results')
     .option('--name <name>', 'name of the run (default: task, preset, engine, time)', runName)
     .option(

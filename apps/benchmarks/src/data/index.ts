@@ -1,3 +1,4 @@
+export { readDecompressed, sha256 } from './bytes.ts';
 export { loadCifar10 } from './cifar10.ts';
 export type { Progress } from './download.ts';
 export { fetchDataset } from './fetch.ts';

@@ -13,6 +13,7 @@ import { neverZeroGradients } from './accumulateBug.ts';
 import { batches, cutSequences, type Sequences } from './batches.ts';
 import { languageModelNetwork } from './model.ts';
 import { type LanguageModelPreset, presets } from './presets.ts';
+import { openTokenizer } from './tokenizerFile.ts';
 import { unigramLoss } from './unigram.ts';
 import { type Tokenizer, wordTokenizer } from './vocabulary.ts';
 
@@ -47,7 +48,7 @@ function specOf(
 }
 
 /** Sum of losses and number of tokens that were told right, padding left out. */
-function scorer(padding: number): Problem['score'] {
+function scorer(padding: number | null): Problem['score'] {
   return ({ labels }: Batch, { losses, outputs }: Evaluation): Score => {
     const likeliest = outputs['likeliest']?.data;
     let [count, loss, correct] = [0, 0, 0];
@@ -90,7 +91,9 @@ async function prepare(options: TaskOptions): Promise<Problem> {
   const { seed, schedule, masking, accumulateBug } = options;
   const preset = presets[options.preset];
   const text = await loadText(options.data);
-  const tokenizer = wordTokenizer(text, preset.vocabularyLimit);
+  const tokenizer = options.tokenizer
+    ? await openTokenizer(options.tokenizer)
+    : wordTokenizer(text, preset.vocabularyLimit);
   const { size: vocabulary, padding } = tokenizer;
   const splits = cutAll(text, tokenizer, preset);
   const { batchSize, evaluationBatchSize, warmupEpochs } = preset;

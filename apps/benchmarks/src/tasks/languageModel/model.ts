@@ -159,16 +159,20 @@ export function nextTokenLogits<V>(nn: Nn<V>, tokens: V, size: TransformerSize, 
 /**
  * The language model: tokens in, one loss for each token that follows, and the likeliest tokens.
  *
- * @param padding - label that has no loss.
+ * @param padding - label that has no loss; null where there is none.
  */
-export function languageModelNetwork(size: TransformerSize, masking: Masking, padding: number): Network {
+export function languageModelNetwork(
+  size: TransformerSize,
+  masking: Masking,
+  padding: number | null,
+): Network {
   const sequence = { shape: [size.length], dtype: 'int32' } as const;
   return {
     inputs: { tokens: sequence, labels: sequence },
     run<V>(nn: Nn<V>, inputs: Readonly<Record<string, V>>) {
       const logits = nextTokenLogits(nn, inputs['tokens'] as V, size, masking);
       const labels = nn.reshape(inputs['labels'] as V, [-1]);
-      const loss = nn.crossEntropy(logits, labels, { ignore: padding });
+      const loss = nn.crossEntropy(logits, labels, padding === null ? {} : { ignore: padding });
       return { loss, outputs: { likeliest: nn.argMax(logits) } };
     },
   };

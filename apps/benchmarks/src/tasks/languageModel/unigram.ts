@@ -9,13 +9,13 @@ import type { Batch } from '../../nn/nn.ts';
  * @param train - training tokens.
  * @param batches - with `labels`.
  * @param vocabulary - tokens there are.
- * @param ignore - label that is not judged.
+ * @param ignore - label that is not judged; null where there is none.
  */
 export function unigramLoss(
   train: Int32Array,
   batches: Iterable<Batch>,
   vocabulary: number,
-  ignore: number,
+  ignore: number | null,
 ): number {
   const counts = new Float64Array(vocabulary).fill(1);
   for (const token of train) counts[token] = (counts[token] as number) + 1;

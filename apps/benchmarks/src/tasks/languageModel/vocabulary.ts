@@ -8,8 +8,8 @@ export interface Tokenizer {
   readonly description: string;
   /** Tokens there are: 0 .. size - 1. */
   readonly size: number;
-  /** Label that has no loss. */
-  readonly padding: number;
+  /** Label that has no loss; null where there is none. */
+  readonly padding: number | null;
   /** Tokens of a text, with an end after each line that is not blank. */
   encode(text: string): Int32Array;
 }
