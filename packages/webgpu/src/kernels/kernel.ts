@@ -136,7 +136,7 @@ ${always.join('\n')}
 }
 
 /** Leaves where the device takes no step. `control` must only be read: then all of a workgroup leave, or none. */
-export const leave = `if (control[${header.verdict}] != 0u) { return; }`;
+export const leave: string = `if (control[${header.verdict}] != 0u) { return; }`;
 
 /** Loads the gradient as `gradient0`, scaled if it is clipped. `factor` must be there. */
 export const loadGradient = ({ clips }: Setting): string =>
