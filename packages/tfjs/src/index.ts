@@ -3,7 +3,14 @@ export { type FitCallbacks, type FitLogs, type LogOptions, logStats, scheduleByE
 export { ConfiguredOptimizer, type TfjsOptions, type TransformOptions } from './configured.ts';
 export { type Fusion, fullFusion, momentFusion } from './fusions.ts';
 export { type BatchNormResult, batchNormTraining, registerGradientKernels } from './gradientKernels/index.ts';
-export { createTfjsOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
+export {
+  createTfjsOps,
+  type ExternalPath,
+  type PathOptions,
+  registerStepPath,
+  type StepPath,
+  type TfjsScalar,
+} from './ops.ts';
 export { TfjsOptimizer } from './optimizer.ts';
 export { AdamW } from './optimizers/adamw.ts';
 export { Momentum } from './optimizers/momentum.ts';

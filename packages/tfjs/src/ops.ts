@@ -1,7 +1,13 @@
 /** The core's operations on TensorFlow.js tensors, in public API only: the portable path for every tfjs backend. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { float32Ops, type Scalar as Operand, type ScalarOps, type TensorOps } from '@vradam/core';
+import {
+  float32Ops,
+  type Kernels,
+  type Scalar as Operand,
+  type ScalarOps,
+  type TensorOps,
+} from '@vradam/core';
 import { type Fusion, fullFusion } from './fusions.ts';
 import { heapOps, wasmHeap } from './heap.ts';
 import { assign, keep, release } from './journal.ts';
@@ -25,9 +31,34 @@ export interface PathOptions {
 
 /**
  * Which code runs a step: fused loops over the arrays of the `cpu` backend, fused SIMD kernels on the memory of the
- * `wasm` backend, or tfjs operations.
+ * `wasm` backend, fused shaders on the buffers of the `webgpu` backend ({@link registerStepPath}), or tfjs operations.
  */
-export type StepPath = 'cpu' | 'wasm' | 'portable';
+export type StepPath = 'cpu' | 'wasm' | 'webgpu' | 'portable';
+
+/** A fused path of another package: `webgpuPath(tf)` of `@vradam/webgpu/tfjs`. */
+export interface ExternalPath {
+  /** What `optimizer.path` says. */
+  readonly name: StepPath;
+  /**
+   * Fused kernels on the current backend; null where it is not for that one.
+   *
+   * @param ops - the portable path, for what is not fused.
+   */
+  open(ops: TensorOps<tf.Tensor, tf.Tensor>): Kernels<tf.Tensor, tf.Tensor> | null;
+}
+
+let external: ExternalPath | null = null;
+
+/**
+ * Lets all optimizers take a fused path of another package where it can be taken. Call it before the first step.
+ *
+ * It is a call and no dependency, so that a page without WebGPU loads none of it.
+ *
+ * @param path - null takes it away again.
+ */
+export function registerStepPath(path: ExternalPath | null): void {
+  external = path;
+}
 
 // Terms are stacked and summed: tf.addN silently drops terms on webgpu above the shader's eight bindings.
 const scalars: ScalarOps<tf.Tensor> = {
@@ -142,6 +173,8 @@ export function chooseOps(
   if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
   const heap = fused === 'auto' ? wasmHeap(fusion) : null;
   if (heap) return { path: 'wasm', ops: heapOps(portable, heap, fusion) };
+  const kernels = fused === 'auto' ? external?.open(portable) : null;
+  if (external && kernels) return { path: external.name, ops: { ...portable, kernels } };
   return { path: 'portable', ops: portable };
 }
 

@@ -5,68 +5,24 @@
 
 import type { OptimizerSpec } from '@vradam/core';
 import { createOptimizer, type WebGPUOptions } from './create.ts';
-import { fail, show } from './errors.ts';
+import { show } from './errors.ts';
 import type { WebGPUOptimizer } from './optimizer.ts';
+import {
+  type Backend,
+  backendOf,
+  bufferOf,
+  flush,
+  forgetValues,
+  type TfjsModule,
+  type TfjsTensor,
+  type TfjsVariable,
+} from './tfjsBackend.ts';
 
-/** What is used of a tensor of tfjs. */
-export interface TfjsTensor {
-  readonly dataId: object;
-  readonly shape: readonly number[];
-  readonly dtype: string;
-}
-
-/** What is used of a variable of tfjs. */
-export interface TfjsVariable extends TfjsTensor {
-  readonly name: string;
-}
-
-/** What is used of tfjs: pass `tf`. */
-export interface TfjsModule {
-  backend(): unknown;
-  dispose(tensors: never): void;
-  variableGrads(loss: never, variables: never): { readonly value: unknown; readonly grads: unknown };
-}
-
-/** What is used of tfjs-backend-webgpu 4.22. All of it is public there and none of it documented, so it is looked for. */
-interface Backend {
-  readonly device: GPUDevice;
-  readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values?: unknown } | undefined };
-  uploadToGPU(dataId: object): void;
-  ensureCommandEncoderReady(): void;
-  endComputePassEncoder(): void;
-  submitQueue(): void;
-}
-
-const methods = ['uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue'] as const;
-
-/** The backend, if it shows its device and its buffers. */
-function backendOf(tf: TfjsModule): Backend | null {
-  const backend = tf.backend() as Partial<Backend> | null;
-  const isComplete =
-    typeof backend?.device?.createBuffer === 'function' &&
-    typeof backend.tensorMap?.get === 'function' &&
-    methods.every((name) => typeof backend[name] === 'function');
-  return isComplete ? (backend as Backend) : null;
-}
+export type { TfjsModule, TfjsTensor, TfjsVariable } from './tfjsBackend.ts';
+export { webgpuPath } from './tfjsPath.ts';
 
 /** Whether {@link createTfjsOptimizer} can work on the current backend of tfjs. */
 export const canStepInPlace = (tf: TfjsModule): boolean => backendOf(tf) !== null;
-
-/** The buffer of a tensor, with the tensor's numbers in it once the backend's commands are submitted. */
-function bufferOf(backend: Backend, what: string, tensor: TfjsTensor): GPUBuffer {
-  if (tensor.dtype !== 'float32')
-    fail('ERR_OPTION_TYPE', `${what} must be float32. Received: ${show(tensor.dtype)}.`);
-  backend.uploadToGPU(tensor.dataId);
-  const { resource } = backend.tensorMap.get(tensor.dataId) ?? {};
-  return resource ?? fail('ERR_UNSUPPORTED', `${what} has no buffer on this backend.`);
-}
-
-/** Submits what tfjs has recorded: it comes before a step in the queue. */
-function flush(backend: Backend): void {
-  backend.ensureCommandEncoderReady();
-  backend.endComputePassEncoder();
-  backend.submitQueue();
-}
 
 /** Steps on variables of tfjs; made by {@link createTfjsOptimizer}. */
 export class TfjsDeviceOptimizer {
@@ -116,10 +72,7 @@ export class TfjsDeviceOptimizer {
     ]);
     flush(this.#backend);
     this.optimizer.step(Object.fromEntries(found));
-    for (const { dataId } of this.#variables) {
-      const data = this.#backend.tensorMap.get(dataId);
-      if (data) data.values = null; // numbers of before the step, which tfjs would give out
-    }
+    for (const variable of this.#variables) forgetValues(this.#backend, variable);
   }
 
   /**

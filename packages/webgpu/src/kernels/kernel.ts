@@ -47,7 +47,7 @@ export const lesser: string = `fn lesser(a: f32, b: f32) -> f32 {
  * Puts a kernel together; only the buffers that its body names are declared, as others would not be in its layout.
  *
  * @param written - buffers it writes to.
- * @param tensors - buffers of `vec4f` besides the known ones.
+ * @param tensors - buffers of `element` besides the known ones.
  * @param body - of the entry point, over `workgroup` and `lane`.
  */
 export function assemble(
@@ -56,6 +56,7 @@ export function assemble(
   tensors: readonly string[],
   body: string,
   declarations = '',
+  element: 'vec4f' | 'f32' = 'vec4f',
 ): Kernel {
   const text = `${declarations}\n${body}`;
   const known: Readonly<Record<string, string>> = types;
@@ -65,7 +66,7 @@ export function assemble(
   const bindings = buffers.map((name, i) => {
     const space =
       name === 'segment' ? 'uniform' : `storage, ${written.includes(name) ? 'read_write' : 'read'}`;
-    return `@group(0) @binding(${i}) var<${space}> ${name}: ${known[name] ?? 'array<vec4f>'};`;
+    return `@group(0) @binding(${i}) var<${space}> ${name}: ${known[name] ?? `array<${element}>`};`;
   });
   const code = `${bindings.join('\n')}
 ${/\blesser\(/.test(text) ? lesser : ''}

@@ -16,7 +16,13 @@ import {
 /** Invocations whose sums one of them adds up; then the first adds theirs. Two barriers, and a fixed order. */
 const run = 8;
 
-const reduce = (size: number): string => `lanes[lane] = dot(sum, vec4f(1f));
+/**
+ * Adds up a workgroup's sums.
+ *
+ * @param sum - of each invocation, an `f32`.
+ * @param place - where the whole goes.
+ */
+export const reduce = (size: number, sum: string, place: string): string => `lanes[lane] = ${sum};
 workgroupBarrier();
 if (lane % ${run}u == 0u) {
   var part = lanes[lane];
@@ -27,7 +33,7 @@ workgroupBarrier();
 if (lane == 0u) {
   var whole = lanes[0];
   for (var k = ${run}u; k < ${size}u; k += ${run}u) { whole += lanes[k]; }
-  partials[segment.y + workgroup.x] = whole;
+  ${place} = whole;
 }`;
 
 /** Exponent bits all set: NaN or an infinity. In bits, as WGSL may take for granted that there are none. */
@@ -59,7 +65,7 @@ export function measureKernel(
     checks ? 'var bad = vec4u();' : '',
     walk(setting, way, 'gradient', [loadGradient(setting), checks ? check : '', ...adds]),
     checks ? raise : '',
-    sum ? reduce(size) : '',
+    sum ? reduce(size, 'dot(sum, vec4f(1f))', 'partials[segment.y + workgroup.x]') : '',
   ].join('\n');
   const names = Array.from({ length: slots }, (_, s) => `slot${s}`);
   const lanes = sum ? `var<workgroup> lanes: array<f32, ${size}>;` : '';
