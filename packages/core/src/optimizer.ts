@@ -75,10 +75,11 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
       const measurement = inner.measure(gradients);
       if (policy === 'propagate') return measurement;
       const nonFinite: NonFiniteGradient[] = [];
-      for (const [name, gradient] of Object.entries(gradients)) {
+      const names = Object.keys(gradients);
+      Object.values(gradients).forEach((gradient, i) => {
         const count = gradient == null ? 0 : ops.countNonFinite!(gradient);
-        if (count) nonFinite.push({ name, count });
-      }
+        if (count) nonFinite.push({ name: names[i] as string, count });
+      });
       return { ...measurement, nonFinite };
     },
 

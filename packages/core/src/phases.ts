@@ -9,7 +9,7 @@
 
 import type { Entry, Kernel } from './algorithm.ts';
 import type { TensorOps } from './ops.ts';
-import type { Group, OptimizerSpec } from './spec.ts';
+import type { OptimizerSpec } from './spec.ts';
 import {
   finder,
   type Gradients,
@@ -40,8 +40,8 @@ export interface Pending<T, S> {
   readonly stepping: boolean;
   /** The next state. */
   readonly state: OptimizerState<T>;
-  /** Parameters to move. */
-  readonly entries: readonly Entry<T>[];
+  /** Parameters to move: a list for each group; no list at all if this call takes no step. */
+  readonly entries: readonly (readonly Entry<T>[])[];
   /** This shard's norm for each group; null where the algorithm has none. Add those of all shards. */
   readonly norms: readonly (S | null)[];
   /** Base learning rate for each group. */
@@ -122,6 +122,7 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     ...group,
     kernel: ops.kernels?.(algorithm.name, group.options) ?? composed,
   }));
+  type Bound = (typeof groups)[number];
 
   return {
     spec,
@@ -150,23 +151,24 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
 
     accumulate(gradients, state) {
       const parameters = new Map(); // in the order of the old one
-      const entries: Entry<T>[] = [];
+      const entries = groups.map((): Entry<T>[] => []);
       const find = finder(gradients);
-      for (const [name, before] of state.parameters) {
+      // forEach, as an iterator makes objects: with many small tensors a step takes as long as its allocations
+      state.parameters.forEach((before, name) => {
         let after = before;
         const gradient = find(name);
         if (gradient != null) {
           const { shape, group } = before;
           const step = before.step + 1;
           const slots: Record<string, T> = { ...before.slots };
-          const weightDecay = decays(name) ? (groups[group] as Group).options.weightDecay : 0;
-          entries.push({ name, group, gradient, slots, step, weightDecay });
+          const weightDecay = decays(name) ? (groups[group] as Bound).options.weightDecay : 0;
+          (entries[group] as Entry<T>[]).push({ name, group, gradient, slots, step, weightDecay });
           after = { shape, group, step, slots };
         }
         parameters.set(name, after);
-      }
+      });
       const norms = groups.map(({ kernel, options }, i) => {
-        const own = entries.filter((entry) => entry.group === i);
+        const own = entries[i] as Entry<T>[];
         // slot by slot: a backend can lay those of one kind in a row
         for (const slot of algorithm.slots(options))
           for (const { slots, gradient } of own) slots[slot] ??= ops.zerosLike(gradient);
@@ -181,17 +183,17 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
       return { ...idle({ ...state, step: state.step + 1, parameters }), stepping: true, entries, norms };
     },
 
-    apply(parameters, { stepping, state, entries, norms: local, learningRates, owned }, norms) {
+    apply(parameters, { state, entries, norms: local, learningRates, owned }, norms) {
       const find = finder(parameters);
       let moved: Record<string, T> | undefined;
-      const stats = (stepping ? groups : []).map(({ name: group, kernel, options }, i): GroupStats<S> => {
+      const stats = entries.map((own, i): GroupStats<S> => {
+        const { name: group, kernel, options } = groups[i] as Bound;
         const learningRate = learningRates[i] as number;
         const norm = norms[i] as S | null;
         const effectiveLearningRate = ops.tidy(() => {
           const rate = ops.scalars.of(learningRate, `learningRate/${group}`);
           return algorithm.effectiveLearningRate?.(ops, rate, norm as S, options) ?? rate;
         });
-        const own = entries.filter((entry) => entry.group === i);
         const before = own.map(({ name }) => find(name) as T);
         const after =
           kernel.applyAll?.(before, own, effectiveLearningRate, options) ??

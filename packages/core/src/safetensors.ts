@@ -108,7 +108,9 @@ function malformed(why: string): never {
   return fail('ERR_FILE_FORMAT', `not a valid safetensors file: ${why}.`);
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+/** A whole number, 0 or more. */
+export const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -59,7 +59,7 @@ export function checkTensors<T>(
 ): void {
   const find = finder(tensors);
   let known = 0;
-  for (const [name, { shape }] of parameters) {
+  parameters.forEach(({ shape }, name) => {
     const tensor = find(name);
     if (tensor != null) {
       known++;
@@ -71,7 +71,7 @@ export function checkTensors<T>(
         );
       }
     } else if (what === 'parameter') fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} is missing.`);
-  }
+  });
   const names = Object.keys(tensors);
   for (const name of known < names.length ? names : [])
     if (!parameters.has(name)) fail('ERR_PARAMETER_UNKNOWN', `${what} ${show(name)} is unknown.`);

@@ -3,7 +3,7 @@
 import { VRAdamError } from './errors.ts';
 import type { Optimizer } from './optimizer.ts';
 import { fail, show } from './options.ts';
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from './safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, isCount, type SafeTensor } from './safetensors.ts';
 import { disposeState, type NamedTensors, type OptimizerState, type ParameterState } from './state.ts';
 
 /** Version of the layout below. */
@@ -149,7 +149,6 @@ export function encodeState({ schema, tensors, ...numbers }: StateDict): Uint8Ar
   return encodeSafetensors({ tensors, metadata: { schema, state: JSON.stringify(numbers) } });
 }
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isRate = (value: unknown): boolean =>
   value === null || (Number.isFinite(value) && (value as number) >= 0);
 

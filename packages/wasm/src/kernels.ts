@@ -88,37 +88,30 @@ class FusedRule implements Required<Kernel<Float32Array, number>> {
   }
 
   accumulateAll(entries: readonly ArrayEntry[], options: object): number[] {
-    const { accumulate, hasNorm } = this.#rule;
+    const { accumulate, hasNorm, slots: names } = this.#rule;
     if (!accumulate) return [];
     const { power, normGrad } = options as Options;
-    const run: Run = (at, n) => accumulate(this.#arena.kernels, at, n, options as never);
+    const [arena, [first, second]] = [this.#arena, names as [string, string?]];
+    const { kernels } = arena;
+    const run: Run = (at, n) => accumulate(kernels, at, n, options as never);
     let sum = 0;
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as ArrayEntry;
-      const squares = this.#accumulate(i, entry, run);
+      const { gradient, slots } = entries[i] as ArrayEntry;
+      const { length } = gradient;
+      const a = slots[first];
+      const b = second === undefined ? undefined : slots[second];
+      at[3] = this.#first.find(i, a, length);
+      at[4] = this.#second.find(i, b, length);
+      const isInside = at[3] !== 0 && (b === undefined || at[4] !== 0);
+      const isOne = isInside && length <= block;
+      if (isOne) at[2] = arena.load(0, gradient, 0, length);
+      // a sum that does not depend on where anything lies
+      const squares = isOne ? run(at, length) : inBlocks(arena, run, true, gradient, a, b);
       if (power === 2 && !normGrad) sum += squares;
       else if (hasNorm)
-        sum += sumPower(
-          this.#arena,
-          normGrad ? entry.gradient : (entry.slots['velocity'] as Float32Array),
-          power,
-        );
+        sum += sumPower(arena, normGrad ? gradient : (slots['velocity'] as Float32Array), power);
     }
     return hasNorm ? [sum] : [];
-  }
-
-  /** Folds one gradient into its slots; sum of velocity^2, which does not depend on where anything lies. */
-  #accumulate(i: number, { gradient, slots }: ArrayEntry, run: Run): number {
-    const arena = this.#arena;
-    const [first, second] = this.#rule.slots as [string, string?];
-    const { length } = gradient;
-    const [a, b] = [slots[first], second === undefined ? second : slots[second]];
-    at[3] = this.#first.find(i, a, length);
-    at[4] = this.#second.find(i, b, length);
-    const isInside = at[3] !== 0 && (b === undefined || at[4] !== 0);
-    if (!isInside || length > block) return inBlocks(arena, run, true, gradient, a, b);
-    at[2] = arena.load(0, gradient, 0, length);
-    return run(at, length);
   }
 
   applyAll(
