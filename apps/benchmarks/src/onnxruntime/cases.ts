@@ -2,12 +2,14 @@
 
 import { crossEntropy, GraphBuilder, type Loss, tensor, type Value } from '@vradam/onnx-autodiff';
 import type { Feeds } from '@vradam/onnxruntime';
+import type { Network } from '../nn/nn.ts';
 import { onnxGraph } from '../nn/onnx.ts';
 import { initialParameters, summarize } from '../nn/shapes.ts';
 import { openRandom, type Random } from '../random.ts';
 import { cnn } from '../tasks/cifar10Cnn/model.ts';
 import { presets } from '../tasks/cifar10Cnn/presets.ts';
-import { quickTransformer, transformerGraph } from './transformer.ts';
+import { languageModelNetwork, type TransformerSize } from '../tasks/languageModel/model.ts';
+import { presets as languagePresets } from '../tasks/languageModel/presets.ts';
 
 /** A model with its batch. */
 export interface TrainingCase {
@@ -42,10 +44,22 @@ function perceptron(): GraphBuilder {
   return g;
 }
 
-function images(widths: readonly [number, number, number], hidden: number): GraphBuilder {
-  const network = cnn({ ...presets.quick, widths, hidden }, 32, 10);
+/** The graph of a network with its first weights. */
+function graphOf(network: Network): GraphBuilder {
   const summary = summarize(network);
   return onnxGraph(network, { parameters: initialParameters(summary, 0, 1), buffers: summary.buffers });
+}
+
+function images(widths: readonly [number, number, number], hidden: number): GraphBuilder {
+  return graphOf(cnn({ ...presets.quick, widths, hidden }, 32, 10));
+}
+
+const { vocabularyLimit, ...quick } = languagePresets.quick;
+const transformerSize: TransformerSize = { ...quick, vocabulary: vocabularyLimit };
+
+/** Masked as published, which is what `torch.nn.Transformer` gets. */
+function transformer(dropout: number): GraphBuilder {
+  return graphOf(languageModelNetwork({ ...transformerSize, dropout }, 'as-published', null));
 }
 
 function classified(inputs: string, batch: number, shape: readonly number[]): Feeds {
@@ -58,12 +72,10 @@ function classified(inputs: string, batch: number, shape: readonly number[]): Fe
 }
 
 function text(batch: number): Feeds {
-  const { length, vocabulary } = quickTransformer;
+  const { length, vocabulary } = transformerSize;
   const random = openRandom(0, 2);
-  return {
-    tokens: { dims: [batch, length], data: whole(random, batch * length, vocabulary) },
-    labels: { dims: [batch * length], data: whole(random, batch * length, vocabulary) },
-  };
+  const tokens = () => ({ dims: [batch, length], data: whole(random, batch * length, vocabulary) });
+  return { tokens: tokens(), labels: tokens() };
 }
 
 const meanOfLosses: Loss = (g, values) => g.reduceMean(values.get('losses') as Value);
@@ -98,16 +110,16 @@ export const trainingCases: Readonly<Record<string, TrainingCase>> = {
     summary: 'encoder-decoder, width 64, vocabulary 2000, dropout 0.2; batch 16 of 31 tokens',
     steps: 100,
     warmup: 10,
-    graph: () => transformerGraph(quickTransformer),
-    loss: crossEntropy(),
+    graph: () => transformer(transformerSize.dropout),
+    loss: meanOfLosses,
     feeds: () => text(16),
   },
   'transformer-no-dropout': {
     summary: 'encoder-decoder, width 64, vocabulary 2000, dropout 0; batch 16 of 31 tokens',
     steps: 100,
     warmup: 10,
-    graph: () => transformerGraph({ ...quickTransformer, dropout: 0 }),
-    loss: crossEntropy(),
+    graph: () => transformer(0),
+    loss: meanOfLosses,
     feeds: () => text(16),
   },
 };
