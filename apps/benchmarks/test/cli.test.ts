@@ -122,6 +122,7 @@ test('the language task shows its text and its baseline, and NaN where an optimi
   expect(output).toContain('Data: Moby Dick');
   expect(output).toMatch(/unigram: val loss [3-6]\.\d+, test loss [3-6]\.\d+/);
   expect(output).toMatch(/sgd-nesterov .*NaN/);
+  expect(output).toMatch(/Test perplexity: sgd-nesterov NaN, unigram 1\d\d\.\d/);
   const record = await new RunFolder(join(results, 'text')).readRecord();
   expect(record.config).toMatchObject({ masking: 'as-published', accumulateBug: false });
   expect(record.baselines).toHaveLength(1);

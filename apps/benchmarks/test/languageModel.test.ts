@@ -113,7 +113,7 @@ test.each(engines)(
 );
 
 test('with dropout, the quick task has the same first five losses on each engine, to 1e-4', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const options = { preset: 'quick', data: undefined, schedule: 'constant', epochs: undefined } as const;
   const own = {
@@ -125,12 +125,12 @@ test('with dropout, the quick task has the same first five losses on each engine
   const problem = await languageModel.prepare({ ...options, ...own, seed: 7 });
   const { network } = problem;
   const { spec } = problem.optimizer('vradam');
-  const run = async (name: string, seed: number): Promise<number[]> => {
+  const run = async (name: string, seed: number, steps = 5): Promise<number[]> => {
     const session = await openSession(name, network, seed, spec);
     const losses: number[] = [];
     for (const batch of problem.trainBatches(0)) {
       losses.push((await session.trainStep(batch)).loss);
-      if (losses.length === 5) break;
+      if (losses.length === steps) break;
     }
     const [first] = problem.validationBatches(0);
     const { losses: evaluated } = await session.evaluate(first as Batch);
@@ -142,7 +142,7 @@ test('with dropout, the quick task has the same first five losses on each engine
   expect(ours.length).toBeGreaterThan(1000);
   expect(Math.max(...errors.slice(0, 5))).toBeLessThan(1e-4);
   expect(Math.max(...errors)).toBeLessThan(1e-3);
-  const unlike = await run('tfjs-wasm', 8);
+  const unlike = await run('tfjs-wasm', 8, 1);
   expect(Math.abs((unlike[0] as number) / (ours[0] as number) - 1)).toBeGreaterThan(1e-4);
 });
 

@@ -6,13 +6,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import colors from 'picocolors';
 import { defaultEngine, engineNames } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
-import { summarizeRun } from '../report/summary.ts';
+import { notes, summarizeRun } from '../report/summary.ts';
 import { type ProgressView, progressView, terminalTable } from '../report/terminal.ts';
 import type { RunFolder } from '../run/records.ts';
 import { type Company, type NewRun, resumeRun, startRun } from '../run/run.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
-  type Baseline,
   type Masking,
   maskings,
   type OptimizerName,
@@ -64,15 +63,11 @@ function interruption(): AbortController {
   return controller;
 }
 
-function baselineLine({ name, validationLoss, testLoss }: Baseline): string {
-  return `Without learning, ${name}: val loss ${validationLoss.toFixed(3)}, test loss ${testLoss.toFixed(3)}`;
-}
-
 async function showResult(folder: RunFolder): Promise<void> {
   const summary = await summarizeRun(folder);
-  const { peakMemoryMiB, dataLine, baselines = [] } = summary.record;
+  const { peakMemoryMiB, dataLine } = summary.record;
   console.log(`\n${terminalTable(summary)}`);
-  for (const baseline of baselines) console.log(baselineLine(baseline));
+  for (const line of notes(summary)) console.log(line);
   console.log(`Data: ${dataLine}`);
   console.log(`Peak memory ${peakMemoryMiB} MiB. Record: ${folder.path}`);
 }

@@ -82,6 +82,19 @@ const number = (value: number, digits: number): string =>
 const percent = (value: number): string => (Number.isNaN(value) ? 'NaN' : `${(100 * value).toFixed(1)} %`);
 const rate = (value: number): string => (Number.isNaN(value) ? 'NaN' : String(Number(value.toPrecision(2))));
 
+/** What was had without learning, and where losses are nats a token the perplexities, a line each. */
+export function notes({ record, rows }: Summary): string[] {
+  const { baselines = [], perplexity = false } = record;
+  const lines = baselines.map(
+    ({ name, validationLoss, testLoss }) =>
+      `Without learning, ${name}: val loss ${number(validationLoss, 3)}, test loss ${number(testLoss, 3)}`,
+  );
+  if (!perplexity) return lines;
+  const losses = [...rows.map(({ optimizer, testLoss }) => ({ name: optimizer, testLoss })), ...baselines];
+  const each = losses.map(({ name, testLoss }) => `${name} ${number(Math.exp(testLoss), 1)}`);
+  return [...lines, `Test perplexity: ${each.join(', ')}`];
+}
+
 /** Headings of {@link cells}. */
 export const headings: readonly string[] = [
   'optimizer',

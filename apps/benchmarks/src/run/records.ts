@@ -57,6 +57,8 @@ export interface RunRecord {
   readonly data: Readonly<Record<string, unknown>>;
   /** What can be had without learning; absent where there is nothing to compare with. */
   readonly baselines?: readonly Baseline[];
+  /** Whether losses are nats a token; absent where they are not. */
+  readonly perplexity?: boolean;
   /** Elements of all parameters, and multiply-accumulates of one example's forward pass. */
   readonly network: { readonly parameters: number; readonly macs: number };
   /** Versions of what it ran on. */

@@ -117,6 +117,7 @@ export async function startRun(
     dataLine: problem.dataLine,
     data: problem.data,
     ...(problem.baselines && { baselines: problem.baselines }),
+    ...(problem.perplexity && { perplexity: true }),
     network: { parameters: parameterCount, macs },
     versions: { '@vradam/benchmarks': version, node: process.versions.node, ...engine.versions },
     hardware: hardware(),

@@ -99,6 +99,8 @@ export interface Problem {
   readonly config: Readonly<Record<string, unknown>>;
   /** What can be had without learning; none by default. */
   readonly baselines?: readonly Baseline[];
+  /** Whether losses are nats a token, so that their exponentials are perplexities. Default false. */
+  readonly perplexity?: boolean;
   /** Epochs of a run. */
   readonly epochs: number;
   /** Steps of an epoch. */

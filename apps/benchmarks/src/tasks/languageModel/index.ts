@@ -8,7 +8,7 @@ import type { Batch } from '../../nn/nn.ts';
 import { openRandom } from '../../random.ts';
 import { scheduleOf } from '../schedule.ts';
 import { streams } from '../streams.ts';
-import type { OptimizerName, Problem, Score, Task, TaskOptimizer, TaskOptions } from '../task.ts';
+import type { Baseline, OptimizerName, Problem, Score, Task, TaskOptimizer, TaskOptions } from '../task.ts';
 import { neverZeroGradients } from './accumulateBug.ts';
 import { batches, cutSequences, type Sequences } from './batches.ts';
 import { languageModelNetwork } from './model.ts';
@@ -17,8 +17,8 @@ import { openTokenizer } from './tokenizerFile.ts';
 import { unigramLoss } from './unigram.ts';
 import { type Tokenizer, wordTokenizer } from './vocabulary.ts';
 
-/** Fixed hyper-parameters of the baselines; see the reproduction notes for paper against code. */
-const baselines = {
+/** Fixed hyper-parameters of VRAdam's rivals; see the reproduction notes for paper against code. */
+const rivals = {
   adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-5 },
   'sgd-nesterov': { momentum: 0.9, nesterov: true, weightDecay: 0 },
   rmsprop: { alpha: 0.1, momentum: 0.2, epsilon: 1e-8, weightDecay: 0 },
@@ -37,11 +37,11 @@ function specOf(
       return [options, vradam({ ...options, learningRate })];
     }
     case 'adamw':
-      return [baselines.adamw, adamw({ ...baselines.adamw, learningRate })];
+      return [rivals.adamw, adamw({ ...rivals.adamw, learningRate })];
     case 'sgd-nesterov':
-      return [baselines['sgd-nesterov'], sgd({ ...baselines['sgd-nesterov'], learningRate })];
+      return [rivals['sgd-nesterov'], sgd({ ...rivals['sgd-nesterov'], learningRate })];
     case 'rmsprop':
-      return [baselines.rmsprop, rmsprop({ ...baselines.rmsprop, learningRate })];
+      return [rivals.rmsprop, rmsprop({ ...rivals.rmsprop, learningRate })];
     default:
       return name satisfies never;
   }
@@ -87,44 +87,55 @@ function cutAll(text: TextDataset, tokenizer: Tokenizer, preset: LanguageModelPr
   };
 }
 
+/** What a model reaches that knows how frequent each token is, and nothing else. */
+function unigram(splits: Splits, { size, padding }: Tokenizer): Baseline {
+  const loss = (part: 'validation' | 'test') =>
+    unigramLoss(splits.train.tokens, batches(splits[part], 100), size, padding);
+  return { name: 'unigram', validationLoss: loss('validation'), testLoss: loss('test') };
+}
+
+/** What it is about, for people and for the record. */
+function describe(
+  { name, source, files }: TextDataset,
+  { description }: Tokenizer,
+  splits: Splits,
+): Pick<Problem, 'dataLine' | 'data'> {
+  const counts = Object.fromEntries(Object.entries(splits).map(([part, { count }]) => [part, count]));
+  const { count, length } = splits.train;
+  return {
+    dataLine: `${source}; ${description}; ${count} sequences of ${length + 1} tokens to learn from`,
+    data: { name, source, counts, files, tokenizer: description },
+  };
+}
+
 async function prepare(options: TaskOptions): Promise<Problem> {
-  const { seed, schedule, masking, accumulateBug } = options;
+  const { seed, schedule, masking, accumulateBug, tokenizer: file } = options;
   const preset = presets[options.preset];
+  const { batchSize, evaluationBatchSize, warmupEpochs, vocabularyLimit } = preset;
   const text = await loadText(options.data);
-  const tokenizer = options.tokenizer
-    ? await openTokenizer(options.tokenizer)
-    : wordTokenizer(text, preset.vocabularyLimit);
+  const tokenizer = file === undefined ? wordTokenizer(text, vocabularyLimit) : await openTokenizer(file);
   const { size: vocabulary, padding } = tokenizer;
   const splits = cutAll(text, tokenizer, preset);
-  const { batchSize, evaluationBatchSize, warmupEpochs } = preset;
-  const evaluated = (part: 'validation' | 'test') => batches(splits[part], evaluationBatchSize);
-  const unigram = (part: 'validation' | 'test') =>
-    unigramLoss(splits.train.tokens, evaluated(part), vocabulary, padding);
-  const counts = Object.fromEntries(Object.entries(splits).map(([part, { count }]) => [part, count]));
   const epochs = options.epochs ?? preset.epochs;
   const stepsPerEpoch = Math.ceil(splits.train.count / batchSize);
-  const { name, source, files } = text;
 
   return {
+    ...describe(text, tokenizer, splits),
     network: languageModelNetwork({ ...preset, vocabulary }, masking, padding),
-    dataLine: `${source}; ${tokenizer.description}; ${counts['train']} sequences of ${preset.length + 1} tokens to learn from`,
-    data: { name, source, counts, files, tokenizer: tokenizer.description },
     config: { ...preset, vocabulary, epochs, schedule, masking, accumulateBug, stepsPerEpoch },
-    baselines: [{ name: 'unigram', validationLoss: unigram('validation'), testLoss: unigram('test') }],
+    baselines: [unigram(splits, tokenizer)],
+    perplexity: true,
     epochs,
     stepsPerEpoch,
     trainBatches: (epoch) => batches(splits.train, batchSize, openRandom(seed, streams.training(epoch))),
-    validationBatches: () => evaluated('validation'),
-    testBatches: () => evaluated('test'),
+    validationBatches: () => batches(splits.validation, evaluationBatchSize),
+    testBatches: () => batches(splits.test, evaluationBatchSize),
     score: scorer(padding),
-    optimizer(one, learningRate = preset.learningRates[one]): TaskOptimizer {
+    optimizer(name, learningRate = preset.learningRates[name]): TaskOptimizer {
       const rate = scheduleOf(schedule, learningRate, { warmupEpochs, epochs, stepsPerEpoch });
-      const [own, spec] = specOf(one, preset, rate);
-      return {
-        learningRate,
-        options: { learningRate, ...own },
-        spec: accumulateBug ? neverZeroGradients(spec) : spec,
-      };
+      const [own, plain] = specOf(name, preset, rate);
+      const spec = accumulateBug ? neverZeroGradients(plain) : plain;
+      return { learningRate, options: { learningRate, ...own }, spec };
     },
   };
 }
