@@ -4,16 +4,21 @@ import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
 import { addDataCommand } from './commands/data.ts';
 import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
+import { addPhasePortraitCommand } from './commands/phasePortrait.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStepCommand } from './commands/step.ts';
 import { addTfjsCommand } from './commands/tfjs.ts';
 import { addWebgpuCommand } from './commands/webgpu.ts';
 
-const program = new Command('vradam-bench').description(
-  'The benchmark suite of VRAdam: fair races between optimizers.',
-);
+/** What was asked for cannot be done, in the words of the message before. */
+const refused = 2;
+
+const program = new Command('vradam-bench')
+  .description('The benchmark suite of VRAdam: fair races between optimizers.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : refused));
 addRunCommand(program);
 addDataCommand(program);
+addPhasePortraitCommand(program);
 addStepCommand(program);
 addOnnxruntimeCommand(program);
 addTfjsCommand(program);
@@ -22,6 +27,7 @@ addWebgpuCommand(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(error instanceof VRAdamError ? error.message : error);
-  process.exitCode = 1;
+  const isOurs = error instanceof VRAdamError;
+  console.error(isOurs ? error.message : error);
+  process.exitCode = isOurs ? refused : 1;
 }

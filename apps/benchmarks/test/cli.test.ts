@@ -86,7 +86,7 @@ test('a race records every step; killed or interrupted and resumed it measures t
   expect(await measured('cut')).toEqual(lines);
 
   const again = await start('run', '--results', results, '--resume', 'cut').finished;
-  expect(again.code).toBe(1);
+  expect(again.code).toBe(2);
   expect(again.output).toContain('nothing to resume');
   const taken = await start(...race, '--results', results, '--name', 'cut').finished;
   expect(taken.output).toContain('already there');
@@ -138,11 +138,14 @@ test.each([
   [['run', 'language-model', '--masking', 'none'], /causal, as-published/],
   [['run', '--data', 'nowhere-at-all'], /data folder cannot be read/],
   [['run', '--resume', 'nothing'], /no readable run/],
+  [['phase-portrait', '--learning-rate', '60', '--steps', '400'], /runs away/],
+  [['phase-portrait', '--beta1', '1'], /\[0, 1\)/],
+  [['phase-portrait', '--out', 'package.json'], /cannot be read or written/],
   [['data', 'fetch', 'imagenet'], /cifar10, mnist, wikitext-2/],
 ])('%o is refused with a reason', async (args, message) => {
   const { code, output } = await start(...(args as string[])).finished;
   expect(output).toMatch(message as RegExp);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
 });
 
 test('--help explains tasks and options', async () => {

@@ -19,3 +19,17 @@ export function positive(text: string): number {
   if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
   throw new InvalidArgumentError('It must be a number > 0.');
 }
+
+/** A finite number of at least 0. */
+export function notNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value < Number.POSITIVE_INFINITY) return value;
+  throw new InvalidArgumentError('It must be a number >= 0.');
+}
+
+/** A number in [0, 1). */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError('It must be a number in [0, 1).');
+}
