@@ -9,6 +9,15 @@ import { readModel } from './source.ts';
 import { HostUpdate } from './update/host.ts';
 import type { Update, UpdateContext } from './update/update.ts';
 
+async function openUpdate(
+  placement: ReturnType<typeof placementOf>,
+  context: UpdateContext,
+): Promise<Update> {
+  if (placement === 'host') return new HostUpdate(context);
+  if (placement === 'graph') return new (await import('./update/graph.ts')).GraphUpdate(context);
+  return new (await import('./update/device.ts')).DeviceUpdate(context, placement);
+}
+
 /**
  * Opens a model for training.
  *
@@ -41,8 +50,7 @@ export async function createTrainingSession(
   };
   const context: UpdateContext = { runtime, plan, spec: optimizer, bufferNames };
   const placement = placementOf(update, runtime, optimizer);
-  const Update = placement === 'graph' ? (await import('./update/graph.ts')).GraphUpdate : HostUpdate;
-  const made: Update = new Update(context);
+  const made = await openUpdate(placement, context);
   await made.prepare();
   return new TrainingSession({ context, update: made, seed });
 }

@@ -12,12 +12,13 @@ import { fail, show } from './errors.ts';
 import { type BatchNormMode, defaultTrainable, runningStatistics } from './graphs.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';
 import type { ModelSource } from './source.ts';
+import type { DevicePlacement } from './update/device.ts';
 
 /** Which parameters are trained: names, a pattern, or a rule. */
 export type Trainable = readonly string[] | RegExp | ((name: string) => boolean);
 
-/** Where the optimizer runs. */
-export type UpdatePlacement = 'auto' | 'host' | 'graph';
+/** Where the optimizer runs: a word, or `deviceUpdate(device)` of `@vradam/webgpu/onnxruntime`. */
+export type UpdatePlacement = 'auto' | 'host' | 'graph' | DevicePlacement;
 
 /** Options of {@link createTrainingSession}. */
 export interface TrainingSessionOptions extends RuntimeOptions {
@@ -31,7 +32,7 @@ export interface TrainingSessionOptions extends RuntimeOptions {
   readonly trainable?: Trainable;
   /**
    * Where the optimizer runs. Default `'auto'`: in the graph on WebGPU, unless it looks at gradients, and on the host
-   * on CPUs.
+   * on CPUs. `deviceUpdate(device)` of `@vradam/webgpu/onnxruntime` takes steps in kernels on the model's own device.
    */
   readonly update?: UpdatePlacement;
   /** BatchNormalization in training. Default `'as-exported'`: the batch's statistics where the model was exported so. */
@@ -70,6 +71,11 @@ function oneOf<T extends string>(name: string, value: T, choices: readonly T[]):
     `${name} must be one of ${choices.map(show).join(', ')}. Received: ${show(value)}.`,
   );
 }
+
+const words: readonly Exclude<UpdatePlacement, DevicePlacement>[] = ['auto', 'host', 'graph'];
+
+const isDevice = (update: UpdatePlacement): update is DevicePlacement =>
+  typeof (update as DevicePlacement | null)?.open === 'function';
 
 /** Names that a rule chooses among the float initializers. */
 export function choose(trainable: Trainable | undefined, model: Model): string[] {
@@ -131,7 +137,7 @@ export function checkOptions(options: TrainingSessionOptions, model: Model): Che
     bufferNames: [...runningStatistics(model)],
     batchNorm: oneOf('batchNorm', batchNorm, ['as-exported', 'train', 'frozen']),
     seed,
-    update: oneOf('update', update, ['auto', 'host', 'graph']),
+    update: isDevice(update) ? update : oneOf('update', update, words),
   };
 }
 
@@ -140,7 +146,7 @@ export function placementOf(
   update: UpdatePlacement,
   { keepsOnGpu }: Runtime,
   { transforms, nonFinite }: OptimizerSpec,
-): 'host' | 'graph' {
+): 'host' | 'graph' | DevicePlacement {
   if (update !== 'auto') return update;
   const looks =
     (nonFinite !== undefined && nonFinite !== 'propagate') ||

@@ -42,7 +42,7 @@ export interface GradientResult {
 /** A session's facts and the last step's numbers. */
 export interface SessionStats {
   /** Where the optimizer runs. */
-  readonly update: 'host' | 'graph';
+  readonly update: 'host' | 'graph' | 'device';
   /** Runtime and its version. */
   readonly runtime: string;
   /** Steps taken. */

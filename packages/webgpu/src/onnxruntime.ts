@@ -3,18 +3,20 @@
  * WebGPU provider and a step.
  */
 
-import type { OptimizerSpec } from '@vradam/core';
+import type { OptimizerSpec, StateDict } from '@vradam/core';
 import { createOptimizer, type WebGPUOptions } from './create.ts';
 import { fail, show } from './errors.ts';
 import type { WebGPUOptimizer } from './optimizer.ts';
 import { copySource, copyTarget, storage } from './platform.ts';
+import { exportState, importState } from './state.ts';
+import type { StepStats } from './stats.ts';
 
 /** What is used of a tensor of onnxruntime. */
 export interface OrtTensor {
   readonly location: string;
   readonly type: string;
   readonly dims: readonly number[];
-  readonly gpuBuffer: unknown;
+  readonly gpuBuffer?: unknown;
 }
 
 /** What is used of onnxruntime-web: pass `ort`. */
@@ -82,6 +84,64 @@ export class OrtDeviceOptimizer<T> {
     this.optimizer.step(Object.fromEntries(found));
   }
 
+  /**
+   * Takes a step with gradients of the host, by parameter name. Errors as `WebGPUOptimizer.step`.
+   */
+  stepFromHost(gradients: Readonly<Record<string, Float32Array>>): void {
+    const { device, gradients: views } = this.optimizer;
+    const found = Object.entries(gradients).map(([name, data]) => {
+      const view = views[name] ?? fail('ERR_PARAMETER_UNKNOWN', `gradient ${show(name)} is unknown.`);
+      this.#write(device, name, view, data);
+      return [name, view];
+    });
+    this.optimizer.step(Object.fromEntries(found));
+  }
+
+  #write(
+    device: GPUDevice,
+    name: string,
+    { buffer, offset, size }: Required<GPUBufferBinding>,
+    data: Float32Array,
+  ): void {
+    if (4 * data.length !== size)
+      fail('ERR_SHAPE_MISMATCH', `${show(name)} needs ${size / 4} numbers. Received: ${data.length}.`);
+    device.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+  }
+
+  /** What the last step did; see `WebGPUOptimizer.stats`. */
+  stats(): Promise<StepStats> {
+    return this.optimizer.stats();
+  }
+
+  /** Numbers of all parameters by name, copies. */
+  read(): Promise<Record<string, Float32Array>> {
+    return this.optimizer.read();
+  }
+
+  /** Gives parameters new numbers, all or some. Throws VRAdamError `ERR_PARAMETER_UNKNOWN`, `ERR_SHAPE_MISMATCH`. */
+  write(values: Readonly<Record<string, Float32Array>>): void {
+    const { device, parameters } = this.optimizer;
+    for (const [name, data] of Object.entries(values)) {
+      const view = parameters[name] ?? fail('ERR_PARAMETER_UNKNOWN', `parameter ${show(name)} is unknown.`);
+      this.#write(device, name, view, data);
+    }
+  }
+
+  /** The state as plain data; see `exportState` of this package. */
+  exportState(): Promise<StateDict> {
+    return exportState(this.optimizer);
+  }
+
+  /** Continues from a state; see `importState` of this package. */
+  importState(dict: StateDict): void {
+    importState(this.optimizer, dict);
+  }
+
+  /** Sets the learning rate; see `WebGPUOptimizer.setLearningRate`. */
+  setLearningRate(learningRate: number | null, group?: string): void {
+    this.optimizer.setLearningRate(learningRate, group);
+  }
+
   /** Releases parameters and state. */
   dispose(): void {
     this.optimizer.destroy();
@@ -125,3 +185,23 @@ export async function createOrtOptimizer<T>(
     made.map(({ buffer }) => buffer),
   );
 }
+
+/** Where a session of `@vradam/onnxruntime` takes its steps: its option `update`. */
+export interface DeviceUpdatePlacement {
+  /** Makes parameters and state on the device. */
+  open<T>(
+    ort: OrtModule<T>,
+    spec: OptimizerSpec,
+    parameters: Readonly<Record<string, OrtParameter>>,
+  ): Promise<OrtDeviceOptimizer<T>>;
+}
+
+/**
+ * The option `update` of `createTrainingSession` of `@vradam/onnxruntime`: steps in kernels of this package, on the
+ * device that runs the model.
+ *
+ * @param device - also in `executionProviders: [{ name: 'webgpu', device }]`.
+ */
+export const deviceUpdate = (device: GPUDevice, options: WebGPUOptions = {}): DeviceUpdatePlacement => ({
+  open: (ort, spec, parameters) => createOrtOptimizer(ort, device, spec, parameters, options),
+});

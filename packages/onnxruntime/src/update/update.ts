@@ -60,7 +60,7 @@ export interface UpdateContext {
 /** A placement of the optimizer, with the parameters and its state. */
 export interface Update {
   /** Which one it is. */
-  readonly placement: 'host' | 'graph';
+  readonly placement: 'host' | 'graph' | 'device';
   /** Parameters and buffers as inputs of any graph of this model. */
   readonly tensors: ReadonlyMap<string, OrtTensor>;
   /** Steps taken and steps skipped. */
