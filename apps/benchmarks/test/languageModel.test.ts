@@ -2,10 +2,12 @@
 
 import { type OptimizerSpec, vradam } from '@vradam/core';
 import { expect, test } from 'vitest';
+import type { Snapshot } from '../src/engines/engine.ts';
 import { startEngine } from '../src/engines/index.ts';
 import type { Batch, HostTensor, Network } from '../src/nn/nn.ts';
 import { initialParameters, summarize } from '../src/nn/shapes.ts';
 import { openRandom } from '../src/random.ts';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/run/checkpoint.ts';
 import { languageModel } from '../src/tasks/languageModel/index.ts';
 import {
   languageModelNetwork,
@@ -146,15 +148,16 @@ test('with dropout, the quick task has the same first five losses on each engine
   expect(Math.abs((unlike[0] as number) / (ours[0] as number) - 1)).toBeGreaterThan(1e-4);
 });
 
-test.each(engines)('%s: a snapshot goes on bit for bit, with the masks that come next', async (name) => {
+test.each(engines)('%s: a checkpoint goes on bit for bit, with the masks that come next', async (name) => {
   const network = languageModelNetwork(small, 'causal', padding);
   const straight = await openSession(name, network, 2);
   for (let step = 0; step < 2; step++) await straight.trainStep(text(small, 3, step));
-  const snapshot = await straight.save();
+  const progress = { optimizer: 'vradam', epochs: 1, metricsBytes: 0 } as const;
+  const { snapshot } = decodeCheckpoint(encodeCheckpoint({ progress, snapshot: await straight.save() }));
   const expected = (await straight.trainStep(text(small, 3, 2))).loss;
   straight.dispose();
   const resumed = await openSession(name, network, 2);
-  await resumed.load(snapshot);
+  await resumed.load(snapshot as Snapshot);
   expect((await resumed.trainStep(text(small, 3, 2))).loss).toBe(expected);
   resumed.dispose();
 });
