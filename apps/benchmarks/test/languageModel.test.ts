@@ -1,6 +1,6 @@
 /** The transformer of the language task: its size, what a position may see, and what engines make of it. */
 
-import { type OptimizerSpec, vradam } from '@vradam/core';
+import { type OptimizerSpec, sgd, vradam } from '@vradam/core';
 import { expect, test } from 'vitest';
 import type { Snapshot } from '../src/engines/engine.ts';
 import { startEngine } from '../src/engines/index.ts';
@@ -14,7 +14,7 @@ import {
   nextTokenLogits,
   type TransformerSize,
 } from '../src/tasks/languageModel/model.ts';
-import type { Masking } from '../src/tasks/task.ts';
+import { type Masking, maskings } from '../src/tasks/task.ts';
 
 const quick: TransformerSize = {
   vocabulary: 2000,
@@ -74,6 +74,30 @@ async function openSession(
     seed,
   });
 }
+
+/** From torch.nn.Transformer 1.13 in float64, with these weights and this batch, no dropout. */
+const torch = {
+  causal: { loss: 3.932541840141888, squaredGradient: 1.3011448400330776 },
+  'as-published': { loss: 3.8979889600843785, squaredGradient: 1.4023829937985208 },
+} as const;
+
+const cases = engines.flatMap((engine) => maskings.map((masking) => [engine, masking] as const));
+test.each(cases)('%s, %s: loss and gradient are those of torch.nn.Transformer', async (name, masking) => {
+  const network = languageModelNetwork({ ...small, dropout: 0 }, masking, padding);
+  const session = await openSession(name, network, 0, sgd({ learningRate: 1, momentum: 0, weightDecay: 0 }));
+  const { parameters: before } = await session.save();
+  const { loss } = await session.trainStep(text(small, 3, 0));
+  const { parameters: after } = await session.save();
+  session.dispose();
+  let squaredGradient = 0;
+  for (const [key, { data }] of Object.entries(before)) {
+    for (const [i, value] of data.entries()) {
+      squaredGradient += (value - (after[key]?.data[i] as number)) ** 2;
+    }
+  }
+  expect(loss / torch[masking].loss).toBeCloseTo(1, 5);
+  expect(squaredGradient / torch[masking].squaredGradient).toBeCloseTo(1, 4);
+});
 
 /** The model with its logits for an output. */
 function withLogits(masking: Masking): Network {
