@@ -2,7 +2,6 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import {
-  biasAndNormalization,
   type CommonOptions,
   maskWeightDecay,
   type NameMatch,
@@ -35,8 +34,7 @@ function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOpti
   if (Object(options) !== options) return factory(options); // refuses it
   const { fused, maskWeightDecay: mask, transforms = [], ...own } = options;
   const spec = factory(own as OptimizerOptions<O>);
-  const masked =
-    mask === undefined ? spec : maskWeightDecay(spec, mask === true ? biasAndNormalization : mask);
+  const masked = mask === undefined ? spec : maskWeightDecay(spec, mask === true ? undefined : mask);
   return transformed(masked, transforms);
 }
 
@@ -44,13 +42,11 @@ function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOpti
 interface Encoded {
   readonly source?: string;
   readonly flags?: string;
-  readonly infinite?: true;
   readonly transform?: string;
 }
 
 function encodeValue(key: string, value: unknown): unknown {
   if (value instanceof RegExp) return { source: value.source, flags: value.flags };
-  if (value === Number.POSITIVE_INFINITY) return { infinite: true };
   if (typeof value !== 'function') return value;
   const transform = transformName(value);
   if (transform !== undefined) return { transform };
@@ -62,10 +58,10 @@ function encodeValue(key: string, value: unknown): unknown {
 }
 
 function decodeValue(_: string, value: unknown): unknown {
-  const { source, flags, infinite, transform } = Object(value) as Encoded;
+  const { source, flags, transform } = Object(value) as Encoded;
   if (typeof source === 'string') return new RegExp(source, flags);
   if (typeof transform === 'string') return transformOf(transform);
-  return infinite ? Number.POSITIVE_INFINITY : value;
+  return value ?? Number.POSITIVE_INFINITY;
 }
 
 /** Base of the classes: options in, options out. */
@@ -108,10 +104,7 @@ export abstract class ConfiguredOptimizer<O extends CommonOptions> extends TfjsO
    */
   override getConfig(): tf.serialization.ConfigDict {
     const { options } = this.spec.groups.at(-1) as OptimizerSpec['groups'][number];
-    const own = Object.entries({ ...options, learningRate: this.learningRate }).map(([key, value]) => [
-      key,
-      value === Number.POSITIVE_INFINITY ? null : value,
-    ]);
+    const own = JSON.parse(JSON.stringify({ ...options, learningRate: this.learningRate }));
     const others = Object.entries(this.#options).filter(([key]) => !Object.hasOwn(options, key));
     const groups = this.#options.groups?.map((group, i) =>
       group.learningRate === undefined
@@ -120,7 +113,7 @@ export abstract class ConfiguredOptimizer<O extends CommonOptions> extends TfjsO
     );
     const text = JSON.stringify({ ...Object.fromEntries(others), groups }, encodeValue);
     return {
-      ...Object.fromEntries(own),
+      ...own,
       ...(text !== '{}' && { encoded: [...text].map((letter) => letter.codePointAt(0)) }),
     } as tf.serialization.ConfigDict;
   }

@@ -1,7 +1,7 @@
 /** What `applyGradients` is given, checked before anything changes. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { Gradients, VRAdamErrorCode } from '@vradam/core';
+import type { Gradients } from '@vradam/core';
 import { fail } from './errors.ts';
 
 /** Gradients by variable name, or an array of `{ name, tensor }`, as tfjs passes them. */
@@ -16,38 +16,35 @@ export function byName(gradients: VariableGradients): Gradients<tf.Tensor> {
   return Object.fromEntries(gradients.map(({ name, tensor }) => [name, tensor]));
 }
 
-const refuse = (code: VRAdamErrorCode, message: string): never => fail(code, `${message} Nothing changed.`);
-
 function checkGradient(what: string, gradient: tf.Tensor): void {
   if (!(gradient instanceof tf.Tensor)) {
-    refuse('ERR_OPTION_TYPE', `${what} must be a tensor. Received: ${typeof gradient}.`);
+    fail('ERR_OPTION_TYPE', `${what} must be a tensor. Received: ${typeof gradient}.`);
   }
   if (gradient.isDisposed) {
-    refuse('ERR_PARAMETER_UNKNOWN', `${what} is disposed. Take the step before you dispose it.`);
+    fail('ERR_PARAMETER_UNKNOWN', `${what} is disposed. Take the step before you dispose it.`);
   }
   if (!tf.engine().state.tensorInfo.has(gradient.dataId)) {
-    refuse('ERR_UNSUPPORTED', `${what} is of another copy of tfjs-core: \`npm dedupe\` leaves one.`);
+    fail('ERR_UNSUPPORTED', `${what} is of another copy of tfjs-core: \`npm dedupe\` leaves one.`);
   }
   if (gradient.dtype !== 'float32') {
-    refuse('ERR_UNSUPPORTED', `${what} must be float32. Received: ${gradient.dtype}.`);
+    fail('ERR_UNSUPPORTED', `${what} must be float32. Received: ${gradient.dtype}.`);
   }
 }
 
 /** A live variable of this copy of tfjs-core, of the shape that it had. */
 function variableOf(name: string, shape: readonly number[] | undefined): tf.Variable {
   const variable = tf.engine().registeredVariables[name];
-  const what = JSON.stringify(name);
+  const what = `'${name}'`;
   if (!variable || variable.isDisposed) {
-    return refuse(
+    return fail(
       'ERR_PARAMETER_UNKNOWN',
       `there is no variable ${what}: it was disposed, or is of another copy of tfjs-core (see \`npm ls\`).`,
     );
   }
   if (shape && !tf.util.arraysEqual(variable.shape, shape as number[])) {
-    refuse(
+    fail(
       'ERR_SHAPE_MISMATCH',
-      `variable ${what} had shape [${shape}], and another one has [${variable.shape}]. To begin anew with it, call ` +
-        `optimizer.forget(${what}).`,
+      `variable ${what} must have shape [${shape}]. Received: [${variable.shape}]. To begin anew, call optimizer.forget(${what}).`,
     );
   }
   return variable;
@@ -65,7 +62,7 @@ export function variablesOf(
 ): Variables {
   const pairs = Object.entries(gradients).map(([name, gradient]) => {
     const variable = variableOf(name, shapes(name));
-    if (gradient != null) checkGradient(`the gradient of ${JSON.stringify(name)}`, gradient);
+    if (gradient != null) checkGradient(`the gradient of '${name}'`, gradient);
     return [name, variable];
   });
   return Object.fromEntries(pairs) as Variables;

@@ -19,7 +19,7 @@ import {
   type WasmBackend,
 } from './gradientKernels/wasmBackend.ts';
 import { exclusive } from './kernels.ts';
-import { shows, type TensorMemory } from './memory.ts';
+import { countNonFinite, type TensorMemory, working } from './memory.ts';
 
 /** The tensors of the wasm backend, and the kernels on them. */
 interface Heap extends TensorMemory {
@@ -43,23 +43,12 @@ function heapOf(backend: WasmBackend & tf.KernelBackend, { kernelsOver }: Fusion
   );
 }
 
-/** The heap of the wasm backend; null if this is another backend or version, or without SIMD. */
-export function wasmHeap(fusion: Fusion): Heap | null {
-  if (tf.getBackend() !== 'wasm') return null;
-  try {
-    const heap = heapOf(tf.backend() as unknown as WasmBackend & tf.KernelBackend, fusion);
-    return heap && shows(heap) ? heap : null;
-  } catch {
-    return null;
-  }
-}
+/** The heap of the wasm backend; undefined if this is another backend or version, or without SIMD. */
+export const wasmHeap = (fusion: Fusion): Heap | undefined =>
+  working('wasm', (backend: WasmBackend & tf.KernelBackend) => heapOf(backend, fusion));
 
 /** Elements in a row that are copied and then moved while they are in the cache. */
 const block = 65_536;
-
-/** First elements of the blocks, from the end, which the phase before has left in the cache. */
-const blocksOf = (size: number): number[] =>
-  Array.from({ length: Math.ceil(size / block) }, (_, i) => i * block).reverse();
 
 function fuse(
   heap: Heap,
@@ -87,7 +76,8 @@ function fuse(
     apply(parameter, entry, rate, options) {
       const next = heap.make(parameter.shape);
       const [from, to] = [view(parameter), view(next)];
-      for (const start of blocksOf(next.size)) {
+      // from the end, which the phase before has left in the cache
+      for (let start = next.size - 1 - ((next.size - 1) % block); start >= 0; start -= block) {
         const rest = from.subarray(start, start + block);
         if (!rule.isOutOfPlace) to.set(rest, start);
         const addresses = at(entry, start, parameter, next);
@@ -112,8 +102,7 @@ export function heapOps(
     readScalar: (x) => Promise.resolve(x),
     sumPower: (x, power) =>
       power === 2 ? kernels.sumSquares(address(x), x.size) : float32Ops.sumPower(view(x), power),
-    countNonFinite: (x) =>
-      kernels.nonFinite(address(x), x.size) === 0 ? 0 : (float32Ops.countNonFinite?.(view(x)) ?? 0),
+    countNonFinite: (x) => (kernels.nonFinite(address(x), x.size) === 0 ? 0 : countNonFinite(view(x))),
   };
   return ops;
 }

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Entry, float32Ops, type Kernel, type Kernels, numberOps, type TensorOps } from '@vradam/core';
 import { keep } from './journal.ts';
-import type { TensorMemory } from './memory.ts';
+import { countNonFinite, type TensorMemory } from './memory.ts';
 
 const handedOut = new WeakSet<tf.Tensor>();
 
@@ -72,6 +72,6 @@ export function arrayOps(
     div: (x, y) => like(x, float32Ops.div(view(x), view(y))),
     sqrt: (x) => like(x, float32Ops.sqrt(view(x))),
     sumPower: (x, power) => float32Ops.sumPower(view(x), power),
-    countNonFinite: (x) => float32Ops.countNonFinite?.(view(x)) ?? 0,
+    countNonFinite: (x) => countNonFinite(view(x)),
   };
 }

@@ -101,6 +101,6 @@ export function claim(
 const refuse = (loaded: Loaded, names: readonly string[]): never =>
   fail(
     'ERR_STATE_MISMATCH',
-    `the loaded state is for other variables: ${[...loaded.keys()]}. Received: ${names}. Nothing changed. Load the state ` +
-      'that was saved with this model, or call optimizer.dispose() to begin anew.',
+    `the loaded state is for other variables: ${[...loaded.keys()]}. Received: ${names}. Load what was saved with this ` +
+      'model, or call optimizer.dispose() to begin anew.',
   );

@@ -1,18 +1,12 @@
 /** The core's operations on TensorFlow.js tensors, in public API only: the portable path for every tfjs backend. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  float32Ops,
-  type Kernels,
-  type Scalar as Operand,
-  type ScalarOps,
-  type TensorOps,
-} from '@vradam/core';
+import type { Kernels, Scalar as Operand, ScalarOps, TensorOps } from '@vradam/core';
 import { type Fusion, fullFusion } from './fusions.ts';
 import { heapOps, wasmHeap } from './heap.ts';
 import { assign, keep, release } from './journal.ts';
 import { arrayOps } from './kernels.ts';
-import { cpuMemory } from './memory.ts';
+import { countNonFinite, cpuMemory } from './memory.ts';
 import { portableKernels } from './portable.ts';
 
 type Operands = Operand<tf.Tensor>;
@@ -73,25 +67,15 @@ const scalars: ScalarOps<tf.Tensor> = {
 
 const scale = (a: Operands, x: tf.Tensor): tf.Tensor => (a === 1 ? x : tf.mul(x, a));
 
-/** About the root of `size`: a divisor if there is one near, so that nothing must be padded. */
-function rowsOf(size: number): number {
-  const root = Math.ceil(Math.sqrt(size));
-  for (let rows = root; rows > root / 4; rows--) if (size % rows === 0) return rows;
-  return root;
-}
-
 /**
  * The sum of all elements, in two levels of sqrt(n) terms each. tfjs's wasm backend adds one by one in float32, which
  * loses 1e-5 over 100,000 elements and more beyond; two levels keep 1e-6.
  */
 function sumInTwoLevels(x: tf.Tensor): tf.Tensor {
   if (x.size < 1024) return tf.sum(x);
-  const rows = rowsOf(x.size);
-  const columns = Math.ceil(x.size / rows);
-  const flat = tf.reshape(x, [x.size]) as tf.Tensor1D;
-  const padding = rows * columns - x.size;
-  const whole = padding === 0 ? flat : tf.pad1d(flat, [0, padding]);
-  return tf.sum(tf.sum(tf.reshape(whole, [rows, columns]), 1));
+  const side = Math.ceil(Math.sqrt(x.size));
+  const whole = tf.pad1d(tf.reshape(x, [x.size]) as tf.Tensor1D, [0, side * side - x.size]);
+  return tf.sum(tf.sum(tf.reshape(whole, [side, side]), 1));
 }
 
 /** `sum |x|^power`; a GPU sums in a tree, so that there one level is enough. */
@@ -124,12 +108,6 @@ function tidy<R>(scope: () => R): R {
 /** Backends whose values lie in the memory of the CPU, so that looking at a gradient stalls nothing. */
 const visible: readonly string[] = ['cpu', 'wasm'];
 
-/** NaN and infinite elements. On wasm reading copies, so that one number is read first: `0 x` is NaN just for those. */
-function countNonFinite(backend: string, x: tf.Tensor): number {
-  const looks = backend === 'cpu' || tf.tidy(() => tf.sum(tf.mul(x, 0)).dataSync()[0] !== 0);
-  return looks ? (float32Ops.countNonFinite?.(x.dataSync() as Float32Array) ?? 0) : 0;
-}
-
 function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
   const backend = tf.getBackend();
   const sumAll = visible.includes(backend) ? sumInTwoLevels : (x: tf.Tensor) => tf.sum(x);
@@ -145,7 +123,7 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
     shape: (x) => x.shape,
     zerosLike: (x) => keep(tf.zeros(x.shape)),
     axpby: (a, x, b, y) => tf.add(scale(a, x), scale(b, y)),
-    affine: (a, x, b) => (b === 0 ? (a === 1 ? x.clone() : tf.mul(x, a)) : tf.add(scale(a, x), b)),
+    affine: (a, x, b) => (b === 0 ? tf.mul(x, a) : tf.add(scale(a, x), b)),
     mul: tf.mul,
     div: tf.div,
     sqrt: tf.sqrt,
@@ -156,7 +134,9 @@ function portableOps(): TensorOps<tf.Tensor, tf.Tensor> {
     dispose: (x) => {
       if (typeof x !== 'number') release(x);
     },
-    ...(visible.includes(backend) && { countNonFinite: (x: tf.Tensor) => countNonFinite(backend, x) }),
+    ...(visible.includes(backend) && {
+      countNonFinite: (x: tf.Tensor) => countNonFinite(x.dataSync() as Float32Array),
+    }),
   };
 }
 
@@ -169,9 +149,9 @@ export function chooseOps(
   readonly ops: TensorOps<tf.Tensor, TfjsScalar>;
 } {
   const portable = portableOps();
-  const memory = fused === 'auto' ? cpuMemory() : null;
+  const memory = fused && cpuMemory();
   if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
-  const heap = fused === 'auto' ? wasmHeap(fusion) : null;
+  const heap = fused && wasmHeap(fusion);
   if (heap) return { path: 'wasm', ops: heapOps(portable, heap, fusion) };
   const kernels = fused === 'auto' ? external?.open(portable) : null;
   if (external && kernels) return { path: external.name, ops: { ...portable, kernels } };

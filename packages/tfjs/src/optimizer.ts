@@ -6,6 +6,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import {
+  checkOptions,
   createOptimizer,
   disposeState,
   exportState,
@@ -15,7 +16,6 @@ import {
   type OptimizerState,
   type Schedule,
   type StateDict,
-  setLearningRate,
 } from '@vradam/core';
 import { keepsAverage, swapIn } from './averages.ts';
 import { fail } from './errors.ts';
@@ -90,9 +90,8 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   constructor(spec: OptimizerSpec, fusion: Fusion, options: PathOptions) {
     super();
-    if (options.fused !== undefined && options.fused !== false && options.fused !== 'auto') {
-      fail('ERR_OPTION_RANGE', `fused must be 'auto' or false. Received: ${String(options.fused)}.`);
-    }
+    const { fused = 'auto' } = options;
+    checkOptions('path', { fused }, { fused: '"auto"|false' });
     this.spec = spec;
     this.#fusion = fusion;
     this.#pathOptions = options;
@@ -169,8 +168,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
       if (!variable.isDisposed || Object.hasOwn(found, name)) continue;
       fail(
         'ERR_PARAMETER_UNKNOWN',
-        `variable ${JSON.stringify(name)} was disposed, and its average goes on. Nothing changed. Call ` +
-          `optimizer.forget(${JSON.stringify(name)}).`,
+        `variable '${name}' was disposed, and its average goes on. Call optimizer.forget('${name}').`,
       );
     }
   }
@@ -183,8 +181,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   forget(...names: string[]): void {
     const { state, variables, waiting } = this.#progress;
     for (const name of names) {
-      if (!state.parameters.has(name))
-        fail('ERR_PARAMETER_UNKNOWN', `forget: there is no state of ${JSON.stringify(name)}.`);
+      if (!state.parameters.has(name)) fail('ERR_PARAMETER_UNKNOWN', `there is no state of '${name}'.`);
     }
     const kept = new Map(state.parameters);
     for (const name of names) {
@@ -211,7 +208,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   learningRateOf(group: string): number {
     const found = this.spec.groups.find(({ name }) => name === group);
-    if (!found) fail('ERR_PARAMETER_UNKNOWN', `learningRateOf: no group ${JSON.stringify(group)}.`);
+    if (!found) fail('ERR_PARAMETER_UNKNOWN', `there is no group '${group}'.`);
     return rateAt(this.#rates.get(group) ?? found.options.learningRate, this.#progress.state.step);
   }
 
@@ -224,9 +221,11 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   setLearningRate(learningRate: number | Schedule | null, group?: string): void {
     const { state } = this.#progress;
-    setLearningRate(this, state, rateAt(learningRate, state.step), group); // checks the value and the group
+    if (group !== undefined) this.learningRateOf(group); // refuses one that is not there
+    const now = { learningRate: rateAt(learningRate, state.step) ?? 0 };
+    checkOptions('setLearningRate', now, { learningRate: 'rate' });
     for (const { name } of this.spec.groups) {
-      if (group !== undefined && name !== group) continue;
+      if (name !== (group ?? name)) continue;
       if (learningRate === null) this.#rates.delete(name);
       else this.#rates.set(name, learningRate);
     }

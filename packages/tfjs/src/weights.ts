@@ -50,8 +50,7 @@ function slotAndVariable(name: string, slots: readonly string[]): readonly [slot
   if (slot && variable) return [slot, variable];
   return fail(
     'ERR_STATE_MISMATCH',
-    `optimizer weight ${JSON.stringify(name)} does not fit: this optimizer keeps [${slots}]. Load it into one of the ` +
-      'same class and options. Nothing changed.',
+    `optimizer weight '${name}' does not fit [${slots}]. Load it into one of the same class and options.`,
   );
 }
 
@@ -87,10 +86,7 @@ export async function fromWeights(
   const steps = packed ? given : [...variables].map(() => iterations);
   const counters = [iterations, step, skippedSteps, microStep, ...steps];
   if (!counters.every(isCount) || steps.length !== variables.size) {
-    fail(
-      'ERR_STATE_MISMATCH',
-      `optimizer weights have counters that do not fit: ${counters}. Nothing changed.`,
-    );
+    fail('ERR_STATE_MISMATCH', `optimizer weights have counters that do not fit: ${counters}.`);
   }
   return {
     iterations,
