@@ -53,7 +53,7 @@ function encodeValue(key: string, value: unknown): unknown {
   return fail(
     'ERR_UNSUPPORTED',
     `${key} is a function, which a saved model cannot hold. Use names or a RegExp, or save the optimizer by ` +
-      'exportState().',
+      'exportState.',
   );
 }
 

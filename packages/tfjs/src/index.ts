@@ -19,5 +19,6 @@ export { SGD } from './optimizers/sgd.ts';
 export { VRAdam } from './optimizers/vradam.ts';
 export { VRMomentum } from './optimizers/vrMomentum.ts';
 export { SpecOptimizer } from './specOptimizer.ts';
+export { exportState, importState } from './state.ts';
 export type { GroupReport, StepStats } from './stats.ts';
 export { registerTransforms, type TransformEntry } from './transforms.ts';

@@ -5,31 +5,18 @@
  * before they go by new names. So a loaded state waits for the first step, and is matched to what comes then.
  */
 
-import * as tf from '@tensorflow/tfjs-core';
-import {
-  type Gradients,
-  importState,
-  type Optimizer,
-  type OptimizerSpec,
-  type OptimizerState,
-  type ParameterState,
-  type StateDict,
-} from '@vradam/core';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Gradients, OptimizerSpec, OptimizerState, ParameterState } from '@vradam/core';
+import { keepsAverage } from './averages.ts';
 import { fail } from './errors.ts';
 import type { Variables } from './gradients.ts';
-import { atomically } from './journal.ts';
-import type { TfjsScalar } from './ops.ts';
-
-type State = OptimizerState<tf.Tensor>;
 
 /** State by the name of its parameter. */
-export type Loaded = State['parameters'];
-
-const holdsTensors = ({ slots }: ParameterState<tf.Tensor>): boolean => Object.keys(slots).length > 0;
+export type Loaded = OptimizerState<tf.Tensor>['parameters'];
 
 /** Those of them that have state tensors, and so a shape that is known. */
 export const holders = (loaded: Loaded): [name: string, state: ParameterState<tf.Tensor>][] =>
-  [...loaded].filter(([, state]) => holdsTensors(state));
+  [...loaded].filter(([, { slots }]) => Object.keys(slots).length > 0);
 
 /** The slot names that a spec's state may have, in the order of their weights. */
 export function slotsOf({ algorithm, groups, transforms }: OptimizerSpec): string[] {
@@ -37,27 +24,26 @@ export function slotsOf({ algorithm, groups, transforms }: OptimizerSpec): strin
   return [...new Set([...own, ...transforms.flatMap(({ slots }) => slots)])];
 }
 
-/** A tensor in the place of each parameter, of the shape of its state. */
-function standIns({ parameterSteps, tensors }: StateDict): Record<string, tf.Tensor> {
-  const shapes = Object.entries(tensors).map(([key, { shape }]) => [key.slice(key.indexOf('/') + 1), shape]);
-  const known = Object.fromEntries(shapes) as Record<string, number[]>;
-  const names = Object.keys(parameterSteps);
-  return Object.fromEntries(names.map((name) => [name, tf.zeros(known[name] ?? [])]));
-}
-
-/**
- * The state that a state dict holds, with tensors of its own; its parameters go by the names of the dict.
- *
- * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`. Then nothing was made.
- */
-export const stateOf = (optimizer: Optimizer<tf.Tensor, TfjsScalar>, dict: StateDict): State =>
-  atomically(() => importState(optimizer, dict, standIns(dict)));
-
 /** Names of loaded parameters in the variables' places, if number and shapes fit. */
 function byPosition(loaded: Loaded, names: readonly string[], variables: Variables): string[] | null {
   const kept = holders(loaded);
   const fits = names.every((name, i) => String(kept[i]?.[1].shape) === String(variables[name]?.shape));
   return fits && kept.length === names.length ? kept.map(([name]) => name) : null;
+}
+
+/** Whether a state has all tensors that it must have, and all of this shape. */
+function fits(
+  spec: OptimizerSpec,
+  group: number,
+  { step, slots }: ParameterState<tf.Tensor>,
+  shape: readonly number[],
+): boolean {
+  const { options } = spec.groups[group] as OptimizerSpec['groups'][number];
+  const required = [
+    ...(step > 0 ? spec.algorithm.slots(options) : []),
+    ...(keepsAverage(spec) ? ['average'] : []),
+  ];
+  return [...required, ...Object.keys(slots)].every((slot) => String(slots[slot]?.shape) === String(shape));
 }
 
 /**
@@ -75,7 +61,7 @@ export function claim(
   variables: Variables,
   gradients: Gradients<unknown>,
   isFirst: boolean,
-  { groups }: OptimizerSpec,
+  spec: OptimizerSpec,
 ): { readonly claimed: Loaded; readonly waiting: Loaded } {
   const all = Object.keys(variables);
   let names = all.filter((name) => loaded.has(name));
@@ -88,9 +74,9 @@ export function claim(
   const claimed = names.map((name, i) => {
     const state = loaded.get(owners[i] as string) as ParameterState<tf.Tensor>;
     const { shape } = variables[name] as tf.Variable;
-    if (holdsTensors(state) && String(state.shape) !== String(shape))
-      refuse(loaded, [`${name} of shape [${shape}]`]);
-    return [name, { ...state, shape, group: groups.findIndex(({ match }) => match(name)) }] as const;
+    const group = spec.groups.findIndex(({ match }) => match(name));
+    if (!fits(spec, group, state, shape)) refuse(loaded, [`${name} of shape [${shape}]`]);
+    return [name, { ...state, shape, group }] as const;
   });
   return {
     claimed: new Map(claimed),

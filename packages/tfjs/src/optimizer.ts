@@ -8,25 +8,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   checkOptions,
   createOptimizer,
-  disposeState,
-  exportState,
   type Gradients,
   type Optimizer,
   type OptimizerSpec,
   type OptimizerState,
+  type ParameterState,
   type Schedule,
-  type StateDict,
 } from '@vradam/core';
 import { keepsAverage, swapIn } from './averages.ts';
 import { fail } from './errors.ts';
 import type { Fusion } from './fusions.ts';
 import { byName, type VariableGradients, type Variables, variablesOf } from './gradients.ts';
 import { atomically } from './journal.ts';
-import { handOut } from './kernels.ts';
-import { claim, holders, type Loaded, slotsOf, stateOf } from './loaded.ts';
+import { claim, type Loaded } from './loaded.ts';
 import { chooseOps, type PathOptions, type StepPath, type TfjsScalar } from './ops.ts';
 import { type KeptStats, keepStats, readStats, releaseStats, type StepStats } from './stats.ts';
-import { countersName, fromWeights, type NamedWeight, packCounters, weightName } from './weights.ts';
+import { countersName, fromWeights, type NamedWeight, toWeights } from './weights.ts';
 
 type State = OptimizerState<tf.Tensor>;
 
@@ -59,6 +56,10 @@ const begin = ({ groups }: OptimizerSpec): Progress => ({
 
 const rateAt = <R extends number | null>(rate: R | Schedule, step: number): R | number =>
   typeof rate === 'function' ? rate(step) : rate;
+
+function disposeSlots(parameters: Iterable<ParameterState<tf.Tensor>>): void {
+  for (const { slots } of parameters) for (const tensor of Object.values(slots)) tensor.dispose();
+}
 
 /** Those of the variables whose names are wanted. */
 const only = (variables: Variables, wanted: (name: string) => boolean): Variables =>
@@ -180,14 +181,12 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   forget(...names: string[]): void {
     const { state, variables, waiting } = this.#progress;
-    for (const name of names) {
-      if (!state.parameters.has(name)) fail('ERR_PARAMETER_UNKNOWN', `there is no state of '${name}'.`);
-    }
-    const kept = new Map(state.parameters);
-    for (const name of names) {
-      for (const tensor of Object.values(kept.get(name)?.slots ?? {})) tensor.dispose();
-      kept.delete(name);
-    }
+    const gone = [...new Set(names)].map(
+      (name) =>
+        state.parameters.get(name) ?? fail('ERR_PARAMETER_UNKNOWN', `there is no state of '${name}'.`),
+    );
+    disposeSlots(gone);
+    const kept = new Map([...state.parameters].filter(([name]) => !names.includes(name)));
     this.#progress = {
       state: { ...state, parameters: kept },
       variables: only(variables, (name) => kept.has(name)),
@@ -272,34 +271,28 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
     }
   }
 
-  /** State of all parameters, also of those that wait. */
-  #parameters(): Loaded {
+  /** The whole state as of now, also what was loaded and waits for its variables. Its tensors stay this optimizer's. */
+  get state(): State {
     const { state, waiting } = this.#progress;
-    return new Map([...waiting, ...state.parameters]);
-  }
-
-  /** The whole state as plain data; encode it with `encodeState`. */
-  async exportState(): Promise<StateDict> {
-    const { state } = this.#progress;
-    const [parameters, learningRates] = [this.#parameters(), this.#liveRates(state.step)];
-    return exportState(this.#onBackend().optimizer, { ...state, parameters, learningRates });
+    const parameters = new Map([...waiting, ...state.parameters]);
+    return { ...state, parameters, learningRates: this.#liveRates(state.step) };
   }
 
   /**
-   * Continues from a state dict. Its tensors are given to the variables of the next step: by name or, if no name
-   * fits, by position.
+   * Continues from a state. It is given to the variables of the next steps: by name or, if no name fits, by position.
    *
-   * @throws VRAdamError `ERR_STATE_VERSION`, `ERR_STATE_MISMATCH`. Then nothing has changed.
+   * @param state - another optimizer's, or of `importState`. Its tensors become this optimizer's.
    */
-  importState(dict: StateDict): void {
-    this.#load(dict, dict.step + dict.skippedSteps);
+  continueFrom(state: State): void {
+    this.#load(state, state.step + state.skippedSteps);
     this.#rates.clear();
-    for (const [name, rate] of Object.entries(dict.learningRates))
+    for (const [i, { name }] of this.spec.groups.entries()) {
+      const rate = state.learningRates[i] ?? null;
       if (rate !== null) this.#rates.set(name, rate);
+    }
   }
 
-  #load(dict: StateDict, iterations: number): void {
-    const { parameters: waiting, ...state } = stateOf(this.#onBackend().optimizer, dict);
+  #load({ parameters: waiting, ...state }: State, iterations: number): void {
     this.#reset({ state: { ...state, parameters: new Map() }, variables: {}, waiting });
     this.iterations_ = iterations;
   }
@@ -310,8 +303,8 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
     this.#stats = [];
     for (const tensor of this.#madeWeights) tensor.dispose();
     this.#madeWeights = [];
-    const parameters = this.#parameters();
-    if (this.#engine) disposeState(this.#engine.optimizer, { ...this.#progress.state, parameters });
+    const { state, waiting } = this.#progress;
+    disposeSlots([...waiting.values(), ...state.parameters.values()]);
     this.#progress = progress;
   }
 
@@ -338,15 +331,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   override async getWeights(): Promise<NamedWeight[]> {
     await tf.ready();
     for (const tensor of this.#madeWeights.splice(0)) tensor.dispose();
-    const kept = holders(this.#parameters());
-    const variableSteps = kept.map(([, { step }]) => step);
-    const counters = packCounters(this.#progress.state, variableSteps, this.iterations);
-    const weights = slotsOf(this.spec).flatMap((slot) =>
-      kept.flatMap(([variable, { slots }]) => {
-        const value = slots[slot];
-        return value ? [{ name: weightName(slot, variable), tensor: handOut(value) }] : [];
-      }),
-    );
+    const { weights, counters } = toWeights(this.spec, this.state, this.iterations);
     return [
       this.#makeWeight('iter', () => tf.scalar(this.iterations, 'int32')),
       ...weights,
@@ -356,14 +341,14 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
 
   /**
    * Continues from named tensors as {@link TfjsOptimizer.getWeights} or an optimizer of tfjs gave them; as with
-   * {@link TfjsOptimizer.importState}, the variables of the next step take them.
+   * {@link TfjsOptimizer.continueFrom}, the variables of the next step take them.
    *
    * @param weights - copied; they stay the caller's.
    * @throws VRAdamError `ERR_STATE_MISMATCH`. Then nothing has changed.
    */
   override async setWeights(weights: NamedWeight[]): Promise<void> {
     await tf.ready();
-    const { dict, iterations } = await fromWeights(this.spec, weights);
-    this.#load(dict, iterations);
+    const { state, iterations } = await fromWeights(this.spec, weights);
+    this.#load(state, iterations);
   }
 }

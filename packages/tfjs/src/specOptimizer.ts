@@ -36,7 +36,7 @@ export class SpecOptimizer extends TfjsOptimizer {
     return fail(
       'ERR_UNSUPPORTED',
       'a SpecOptimizer has no configuration. Use a class such as VRAdam with options, or save the model without its ' +
-        'optimizer and the optimizer by exportState().',
+        'optimizer and the optimizer by exportState.',
     );
   }
 }

@@ -1,14 +1,10 @@
-/** A state dict as tfjs's named optimizer weights, for `getWeights`, `setWeights` and `model.save`. */
+/** State as tfjs's named optimizer weights, for `getWeights`, `setWeights` and `model.save`. */
 
-import type * as tf from '@tensorflow/tfjs-core';
-import {
-  type OptimizerSpec,
-  type OptimizerState,
-  type SafeTensor,
-  type StateDict,
-  stateSchema,
-} from '@vradam/core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { OptimizerSpec, OptimizerState, ParameterState } from '@vradam/core';
 import { fail } from './errors.ts';
+import { atomically, keep } from './journal.ts';
+import { handOut } from './kernels.ts';
 import { slotsOf } from './loaded.ts';
 
 /** `{ name, tensor }`, as tfjs has it. */
@@ -24,24 +20,33 @@ const tfjsNames: Readonly<Record<string, string>> = {
 };
 
 /** Weight name of a slot. */
-export const weightName = (slot: string, variable: string): string =>
-  `${variable}/${tfjsNames[slot] ?? slot}`;
+const weightName = (slot: string, variable: string): string => `${variable}/${tfjsNames[slot] ?? slot}`;
 
 /** Name of the weight that holds counters, where the number of calls does not say it all. */
 export const countersName = 'counters';
 
 /**
- * Counters as one vector, or null where `iterations` steps of every variable is the whole truth.
+ * The state tensors as weights, slot by slot; they stay the state's.
  *
- * @param variableSteps - gradients received by each variable that has a state tensor, in their order.
+ * @returns also the counters as one vector, or null where `iterations` steps of every variable is the whole truth.
  */
-export function packCounters(
-  { step, skippedSteps, microStep }: OptimizerState<unknown>,
-  variableSteps: readonly number[],
+export function toWeights(
+  spec: OptimizerSpec,
+  { step, skippedSteps, microStep, parameters }: OptimizerState<tf.Tensor>,
   iterations: number,
-): number[] | null {
-  const isPlain = skippedSteps + microStep === 0 && [step, ...variableSteps].every((n) => n === iterations);
-  return isPlain ? null : [step, skippedSteps, microStep, ...variableSteps];
+): { readonly weights: NamedWeight[]; readonly counters: number[] | null } {
+  const steps = new Map<string, number>(); // in the order in which the variables appear
+  const weights = slotsOf(spec).flatMap((slot) =>
+    [...parameters].flatMap(([variable, { slots, step }]) => {
+      const tensor = slots[slot];
+      if (!tensor) return [];
+      steps.set(variable, step);
+      return [{ name: weightName(slot, variable), tensor: handOut(tensor) }];
+    }),
+  );
+  const counters = [step, skippedSteps, microStep, ...steps.values()];
+  const isPlain = counters.every((n, i) => n === (i === 1 || i === 2 ? 0 : iterations));
+  return { weights, counters: isPlain ? null : counters };
 }
 
 function slotAndVariable(name: string, slots: readonly string[]): readonly [slot: string, variable: string] {
@@ -57,48 +62,39 @@ function slotAndVariable(name: string, slots: readonly string[]): readonly [slot
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /**
- * Optimizer weights as a state dict. Tensors are read and stay the caller's.
+ * The state that optimizer weights hold, with tensors of its own; the weights stay the caller's.
  *
- * @throws VRAdamError `ERR_STATE_MISMATCH`.
+ * @throws VRAdamError `ERR_STATE_MISMATCH`. Then nothing was made.
  */
 export async function fromWeights(
   spec: OptimizerSpec,
   weights: readonly NamedWeight[],
-): Promise<{ readonly dict: StateDict; readonly iterations: number }> {
+): Promise<{ readonly state: OptimizerState<tf.Tensor>; readonly iterations: number }> {
   if (weights[0]?.name !== 'iter') fail('ERR_STATE_MISMATCH', "the first optimizer weight must be 'iter'.");
   const slots = slotsOf(spec);
-  const values = await Promise.all(weights.map(({ tensor }) => tensor.data()));
-  const iterations = values[0]?.[0] as number;
-  const tensors: Record<string, SafeTensor> = {};
-  const variables = new Set<string>();
-  let packed: number[] | null = null;
-  for (const [i, { name, tensor }] of weights.entries()) {
-    const numbers = values[i] as Float32Array;
-    if (name === countersName) packed = [...numbers];
-    else if (i > 0) {
-      const [slot, variable] = slotAndVariable(name, slots);
-      const data = Float32Array.from(numbers);
-      variables.add(variable);
-      tensors[`${slot}/${variable}`] = { dtype: 'F32', shape: tensor.shape, data };
+  const others = weights.slice(1).filter(({ name }) => name !== countersName);
+  const kept = others.map(({ name, tensor }) => [tensor, ...slotAndVariable(name, slots)] as const);
+  const read = async (wanted: string): Promise<number[]> => [
+    ...((await weights.find(({ name }) => name === wanted)?.tensor.data()) ?? []),
+  ];
+  const [[iterations = 0], packed] = await Promise.all([read('iter'), read(countersName)]);
+  const [step = iterations, skippedSteps = 0, microStep = 0, ...given] = packed;
+  const names = [...new Set(kept.map(([, , variable]) => variable))];
+  const steps = new Map(
+    names.map((name, i) => [name, packed.length > 0 ? (given[i] as number) : iterations]),
+  );
+  const counters = [iterations, step, skippedSteps, microStep, ...steps.values()];
+  if (!counters.every(isCount) || given.length > names.length) {
+    fail('ERR_STATE_MISMATCH', `optimizer weights have counters that do not fit: ${packed}.`);
+  }
+  const parameters = new Map<string, ParameterState<tf.Tensor>>();
+  atomically(() => {
+    for (const [tensor, slot, name] of kept) {
+      const own = { ...parameters.get(name)?.slots, [slot]: keep(tf.cast(tensor, 'float32')) };
+      // the group is known when a variable takes it
+      parameters.set(name, { shape: tensor.shape, group: 0, step: steps.get(name) as number, slots: own });
     }
-  }
-  const [step = iterations, skippedSteps = 0, microStep = 0, ...given] = packed ?? [];
-  const steps = packed ? given : [...variables].map(() => iterations);
-  const counters = [iterations, step, skippedSteps, microStep, ...steps];
-  if (!counters.every(isCount) || steps.length !== variables.size) {
-    fail('ERR_STATE_MISMATCH', `optimizer weights have counters that do not fit: ${counters}.`);
-  }
-  return {
-    iterations,
-    dict: {
-      schema: stateSchema,
-      algorithm: spec.algorithm.name,
-      step,
-      skippedSteps,
-      microStep,
-      learningRates: Object.fromEntries(spec.groups.map(({ name }) => [name, null])),
-      parameterSteps: Object.fromEntries([...variables].map((name, i) => [name, steps[i] as number])),
-      tensors,
-    },
-  };
+  });
+  const learningRates = spec.groups.map(() => null);
+  return { state: { step, skippedSteps, microStep, learningRates, parameters }, iterations };
 }

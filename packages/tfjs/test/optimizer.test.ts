@@ -10,6 +10,8 @@ import {
   clipByGlobalNorm,
   decodeState,
   encodeState,
+  exportState,
+  importState,
   Momentum,
   RMSProp,
   SGD,
@@ -195,10 +197,10 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
     const w = variable([5, -5]);
     const b = new VRAdam({ learningRate: 0.1 });
     train(w, b, 3);
-    const bytes = encodeState(await b.exportState());
+    const bytes = encodeState(await exportState(b));
     b.dispose();
     const c = new VRAdam({ learningRate: 0.1 });
-    c.importState(decodeState(bytes));
+    importState(c, decodeState(bytes));
     expect([c.iterations, c.steps.taken]).toEqual([3, 3]);
     train(w, c, 3);
     expect(values(w)).toEqual(values(straight));
@@ -209,9 +211,9 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
     const a = new VRAdam();
     a.applyGradients({ [w.name]: tf.tensor1d([1]) });
     a.setLearningRate(0.25);
-    const dict = await a.exportState();
+    const dict = await exportState(a);
     const b = new VRAdam();
-    b.importState(dict);
+    importState(b, dict);
     expect([a.learningRate, b.learningRate]).toEqual([0.25, 0.25]);
   });
 

@@ -8,6 +8,7 @@ import {
   accumulateGradients,
   averageWeights,
   clipByGlobalNorm,
+  exportState,
   type OptimizerSpec,
   registerTransforms,
   type TfjsOptimizer,
@@ -228,7 +229,7 @@ onEveryPath((fused) => {
         optimizer = next;
       }
       step(a);
-      const dict = await optimizer.exportState();
+      const dict = await exportState(optimizer);
       step(b);
       step(b, a);
       const result = { values: [...values(a), ...values(b)], dict };
@@ -241,6 +242,71 @@ onEveryPath((fused) => {
     expect(broken.values).toEqual(whole.values);
     expect(broken.dict.parameterSteps).toEqual(whole.dict.parameterSteps);
     expect(broken.dict.tensors).toEqual(whole.dict.tensors);
+  });
+});
+
+onEveryPath((fused) => {
+  test('counters of weights belong to their variables, also where one has received gradients and taken no step', async () => {
+    const [late, early] = [variable([1, 2], freshName()), variable([3], freshName())];
+    const make = () => new VRAdam({ fused, transforms: [[accumulateGradients, { steps: 2 }]] });
+    const optimizer = make();
+    const give = (of: TfjsOptimizer, ...variables: tf.Variable[]) =>
+      withGradients(Object.fromEntries(variables.map((w) => [w.name, values(w)])), (g) =>
+        of.applyGradients(g),
+      );
+    const next = make();
+    // known from the first batch on, and without a gradient in it
+    withGradients({ [early.name]: [1] }, (g) =>
+      optimizer.applyGradients({ [late.name]: null, ...g } as never),
+    );
+    give(optimizer, early);
+    give(optimizer, late, early);
+    await next.setWeights(await optimizer.getWeights());
+    const [ours, theirs] = [await exportState(optimizer), await exportState(next)];
+    expect(theirs.parameterSteps).toEqual(ours.parameterSteps);
+    expect(ours.parameterSteps).toEqual({ [late.name]: 0, [early.name]: 1 });
+    expect(theirs.tensors).toEqual(ours.tensors);
+    optimizer.dispose();
+    next.dispose();
+  });
+
+  test('weights that lack a moment, or an average, are refused when a variable would take them', async () => {
+    const w = variable([1, 2], freshName());
+    const step = (optimizer: TfjsOptimizer) =>
+      withGradients({ [w.name]: [1, 2] }, (g) => optimizer.applyGradients(g));
+    const source = new VRAdam({ fused });
+    step(source);
+    const weights = await source.getWeights();
+    const averaging = new VRAdam({ fused, transforms: [[averageWeights, { decay: 0.9 }]] });
+    const lacking: [VRAdam, typeof weights][] = [
+      [new VRAdam({ fused }), weights.slice(0, 2)],
+      [averaging, weights],
+    ];
+    for (const [optimizer, given] of lacking) {
+      await optimizer.setWeights(given);
+      const before = [values(w), tf.memory().numTensors];
+      expect(() => step(optimizer)).toThrow(expect.objectContaining({ code: 'ERR_STATE_MISMATCH' }));
+      expect([values(w), tf.memory().numTensors]).toEqual(before);
+      optimizer.dispose();
+    }
+    source.dispose();
+  });
+
+  test('weights are copied: the optimizer that gave them, and whoever changes them, does not disturb them', async () => {
+    const names = [freshName(), freshName()] as const;
+    const [a, b] = names.map((name) => variable([1, -2], name)) as [tf.Variable, tf.Variable];
+    const step = (optimizer: TfjsOptimizer, w: tf.Variable) =>
+      withGradients({ [w.name]: [1, 2] }, (g) => optimizer.applyGradients(g));
+    const [source, next] = [new VRAdam({ fused }), new VRAdam({ fused })];
+    step(source, a);
+    await next.setWeights(await source.getWeights());
+    const before = await exportState(next);
+    for (let i = 0; i < 3; i++) step(source, a);
+    source.dispose();
+    expect(await exportState(next)).toEqual(before);
+    step(next, b); // takes them by position
+    expect((await exportState(next)).parameterSteps).toEqual({ [b.name]: 2 });
+    next.dispose();
   });
 });
 

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs';
 import * as wasm from '@tensorflow/tfjs-backend-wasm';
-import { registerGradientKernels, SpecOptimizer } from '@vradam/tfjs';
+import { exportState, importState, registerGradientKernels, SpecOptimizer } from '@vradam/tfjs';
 import { type MaskSource, openMasks } from '../nn/masks.ts';
 import type { Batch, HostTensor } from '../nn/nn.ts';
 import { type BatchStatistics, fromHost, tfjsNn } from '../nn/tfjs.ts';
@@ -112,7 +112,7 @@ class TfjsSession implements Session {
     return {
       parameters: await readVariables(this.#parameters),
       buffers: await readVariables(this.#buffers),
-      optimizer: await this.#optimizer.exportState(),
+      optimizer: await exportState(this.#optimizer),
       passes: this.#passes,
     };
   }
@@ -121,7 +121,7 @@ class TfjsSession implements Session {
     this.#passes = passes;
     assignVariables(this.#parameters, parameters);
     assignVariables(this.#buffers, buffers);
-    this.#optimizer.importState(optimizer);
+    importState(this.#optimizer, optimizer);
   }
 
   dispose(): void {
