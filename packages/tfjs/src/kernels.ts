@@ -2,7 +2,6 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type Entry, float32Ops, type Kernel, type Kernels, numberOps, type TensorOps } from '@vradam/core';
-import { keep } from './journal.ts';
 import { countNonFinite, type TensorMemory } from './memory.ts';
 
 const handedOut = new WeakSet<tf.Tensor>();
@@ -65,7 +64,6 @@ export function arrayOps(
     scalars: numberOps,
     kernels,
     readScalar: (x) => Promise.resolve(x),
-    zerosLike: (x) => keep(like(x, new Float32Array(x.size))),
     axpby: (a, x, b, y) => like(x, float32Ops.axpby(a, view(x), b, view(y))),
     affine: (a, x, b) => like(x, float32Ops.affine(a, view(x), b)),
     mul: (x, y) => like(x, float32Ops.mul(view(x), view(y))),

@@ -153,7 +153,7 @@ export function chooseOps(
   if (memory) return { path: 'cpu', ops: arrayOps(portable, memory) };
   const heap = fused && wasmHeap(fusion);
   if (heap) return { path: 'wasm', ops: heapOps(portable, heap, fusion) };
-  const kernels = fused === 'auto' ? external?.open(portable) : null;
+  const kernels = fused && external?.open(portable);
   if (external && kernels) return { path: external.name, ops: { ...portable, kernels } };
   return { path: 'portable', ops: portable };
 }
