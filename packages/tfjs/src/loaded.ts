@@ -15,7 +15,7 @@ import type { Variables } from './gradients.ts';
 export type Loaded = OptimizerState<tf.Tensor>['parameters'];
 
 /** Those of them that have state tensors, and so a shape that is known. */
-export const holders = (loaded: Loaded): [name: string, state: ParameterState<tf.Tensor>][] =>
+const holders = (loaded: Loaded): [name: string, state: ParameterState<tf.Tensor>][] =>
   [...loaded].filter(([, { slots }]) => Object.keys(slots).length > 0);
 
 /** The slot names that a spec's state may have, in the order of their weights. */
