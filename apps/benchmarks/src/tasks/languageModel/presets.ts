@@ -54,8 +54,8 @@ const quick: LanguageModelPreset = {
   evaluationBatchSize: 40,
   epochs: 5,
   warmupEpochs: 1,
-  learningRates: { vradam: 3e-3, adamw: 3e-3, 'sgd-nesterov': 0.1, rmsprop: 3e-4 },
-  learningRateSource: 'best validation loss of a few tries, at this preset; see the README of this task',
+  learningRates: { vradam: 3e-3, adamw: 3e-3, 'sgd-nesterov': 0.1, rmsprop: 3e-3 },
+  learningRateSource: 'best validation loss on a grid, at this preset; see the README of this task',
   vradam: algorithm1,
 };
 
