@@ -112,20 +112,22 @@ test('an optimizer whose gradients blow up is recorded as NaN, and the race goes
   expect(await readFile(join(results, 'blown', 'metrics.jsonl'), 'utf8')).toContain('"kind":"failure"');
 });
 
-test('the language task shows its text and its baseline, and NaN where an optimizer fails', {
+test('two tasks in one call: the language task shows its text and baseline, and NaN where an optimizer fails', {
   timeout: 120_000,
 }, async () => {
   const args = ['--optimizer', 'sgd-nesterov', '--learning-rate', '1e30', '--masking', 'as-published'];
   const where = ['--results', results, '--name', 'text'];
-  const { code, output } = await start('run', 'language-model', ...args, ...where).finished;
+  const { code, output } = await start('run', 'language-model', 'cifar10-cnn', ...args, ...where).finished;
   expect(code, output).toBe(0);
   expect(output).toContain('Data: Moby Dick');
   expect(output).toMatch(/unigram: val loss [3-6]\.\d+, test loss [3-6]\.\d+/);
   expect(output).toMatch(/sgd-nesterov .*NaN/);
   expect(output).toMatch(/Test perplexity: sgd-nesterov NaN, unigram 1\d\d\.\d/);
-  const record = await new RunFolder(join(results, 'text')).readRecord();
+  const record = await new RunFolder(join(results, 'text-language-model')).readRecord();
   expect(record.config).toMatchObject({ masking: 'as-published', accumulateBug: false });
   expect(record.baselines).toHaveLength(1);
+  const images = await new RunFolder(join(results, 'text-cifar10-cnn')).readRecord();
+  expect([images.status, images.baselines]).toEqual(['completed', undefined]);
 });
 
 test.each([
