@@ -24,14 +24,10 @@ export interface DeviceCounters {
 /** Counters out of the first words of the control buffer. */
 export function parseCounters(layout: Layout, bytes: ArrayBuffer): DeviceCounters {
   const words = new Uint32Array(bytes);
-  const [step, skipped, batch] = [header.step, header.skipped, header.batch].map((word) => words[word]) as [
-    number,
-    number,
-    number,
-  ];
+  const [step = 0, skipped = 0, batch = 0] = words; // as in `header`
   const part = (start: number) => words.slice(start, start + layout.tensors);
-  const [steps, skips, gathered] = [part(layout.steps), part(layout.skips), part(layout.gathered)];
-  return { step, skipped, batch, steps, skips, gathered };
+  const { steps, skips, gathered } = layout;
+  return { step, skipped, batch, steps: part(steps), skips: part(skips), gathered: part(gathered) };
 }
 
 /**
@@ -243,8 +239,7 @@ export class Counters {
     this.#note(this.#calls, skipped, sums);
     this.steps.set(steps);
     this.#skips.fill(0);
-    this.#write(header.step, Uint32Array.of(step, skipped));
-    this.#write(header.batch, Uint32Array.of(onDevice));
+    this.#write(header.step, Uint32Array.of(step, skipped, onDevice));
     this.#write(this.#layout.steps, this.steps);
     this.#write(this.#layout.skips, this.#skips);
     this.#write(this.#layout.gathered, Uint32Array.from(sums));

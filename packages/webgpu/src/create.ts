@@ -1,6 +1,6 @@
 /** Making an optimizer on a device. */
 
-import type { OptimizerSpec } from '@vradam/core';
+import { checkOptions, type OptimizerSpec } from '@vradam/core';
 import { allocate, inScopes, largestSegment, planSegments, type Segment } from './arena.ts';
 import { type Around, resolveTransforms } from './around.ts';
 import { Counters } from './counters.ts';
@@ -34,22 +34,13 @@ const skippingRingSlots = 1024;
 function shapeOf({ limits, adapterInfo }: GPUDevice, options: WebGPUOptions): Shape {
   const { workgroupSize: size = 64, itemsPerInvocation: items = adapterInfo?.isFallbackAdapter ? 128 : 16 } =
     options;
-  const known = ['workgroupSize', 'itemsPerInvocation'];
-  const stranger = Object.keys(options).find((name) => !known.includes(name));
-  if (stranger !== undefined) {
-    fail(
-      'ERR_OPTION_UNKNOWN',
-      `there is no such option. Received: ${show(stranger)}. Known: ${known.join(', ')}.`,
-    );
-  }
   const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
-  if (!(size >= 8 && size <= most && size % 8 === 0)) {
-    fail('ERR_OPTION_RANGE', `workgroupSize must be a multiple of 8 up to ${most}. Received: ${show(size)}.`);
-  }
-  if (!(Number.isInteger(items) && items >= 1 && items <= 1024)) {
+  const given = { ...options, workgroupSize: size, itemsPerInvocation: items };
+  checkOptions('createOptimizer', given, { workgroupSize: `[8, ${most}]`, itemsPerInvocation: '[1, 1024]' });
+  if (size % 8 !== 0 || items % 1 !== 0) {
     fail(
       'ERR_OPTION_RANGE',
-      `itemsPerInvocation must be a whole number in [1, 1024]. Received: ${show(items)}.`,
+      `workgroupSize must be a multiple of 8, itemsPerInvocation whole. Received: ${size}, ${items}.`,
     );
   }
   return { size, items };

@@ -16,7 +16,7 @@ export const blockVectors = 16;
 export const blockBytes = 256;
 
 /** Words of the header. */
-export const header = { step: 0, skipped: 1, verdict: 2, factor: 3, batch: 4, words: 5 } as const;
+export const header = { step: 0, skipped: 1, batch: 2, verdict: 3, factor: 4, words: 5 } as const;
 
 /** Where the parts of the control buffer begin, in words. */
 export interface Layout {
