@@ -72,15 +72,13 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     ...inner,
 
     measure(gradients) {
-      const measurement = inner.measure(gradients);
-      if (policy === 'propagate') return measurement;
       const nonFinite: NonFiniteGradient[] = [];
       const names = Object.keys(gradients);
-      Object.values(gradients).forEach((gradient, i) => {
-        const count = gradient == null ? 0 : ops.countNonFinite!(gradient);
+      Object.values(policy === 'propagate' ? {} : gradients).forEach((gradient, i) => {
+        const count = gradient != null && ops.countNonFinite!(gradient);
         if (count) nonFinite.push({ name: names[i] as string, count });
       });
-      return { ...measurement, nonFinite };
+      return { ...inner.measure(gradients), nonFinite };
     },
 
     accumulate(gradients, state, given) {
@@ -92,13 +90,16 @@ export function createOptimizer<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         squaredNorm,
       } = measurement;
       try {
-        if (!bad) return { ...inner.accumulate(gradients, state, measurement), learningRates };
-        if (policy === 'skip') return idle({ ...state, skippedSteps: state.skippedSteps + 1 });
-        fail(
-          'ERR_NON_FINITE',
-          `gradient ${show(bad.name)} must be finite. Received: ${bad.count} NaN or infinite elements in step ${state.step + 1}. ` +
-            "Nothing changed. Lower the learning rate, clip, or set nonFinite: 'skip'.",
-        );
+        if (bad && policy !== 'skip') {
+          fail(
+            'ERR_NON_FINITE',
+            `gradient ${show(bad.name)} must be finite. Received: ${bad.count} NaN or infinite elements in step ${state.step + 1}. ` +
+              "Nothing changed. Lower the learning rate, clip, or set nonFinite: 'skip'.",
+          );
+        }
+        return bad
+          ? idle({ ...state, skippedSteps: state.skippedSteps + 1 })
+          : { ...inner.accumulate(gradients, state, measurement), learningRates };
       } finally {
         if (!given && squaredNorm !== null) ops.dispose(squaredNorm);
       }

@@ -159,16 +159,19 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         const gradient = find(name);
         if (gradient != null) {
           const { shape, group } = before;
+          const { kernel, options } = groups[group] as Bound;
           const step = before.step + 1;
-          const slots: Record<string, T> = { ...before.slots };
-          const weightDecay = decays(name) ? (groups[group] as Bound).options.weightDecay : 0;
-          (entries[group] as Entry<T>[]).push({ name, group, gradient, slots, step, weightDecay });
+          // a kernel for a whole group leaves the record as it is
+          const slots: Record<string, T> =
+            before.step && kernel.accumulateAll ? before.slots : { ...before.slots };
+          const weightDecay = decays(name) ? options.weightDecay : 0;
           after = { shape, group, step, slots };
+          (entries[group] as Entry<T>[]).push({ name, group, gradient, slots, step, weightDecay });
         }
         parameters.set(name, after);
       });
-      const norms = groups.map(({ kernel, options }, i) => {
-        const own = entries[i] as Entry<T>[];
+      const norms = entries.map((own, i) => {
+        const { kernel, options } = groups[i] as Bound;
         // slot by slot: a backend can lay those of one kind in a row
         for (const slot of algorithm.slots(options))
           for (const { slots, gradient } of own) slots[slot] ??= ops.zerosLike(gradient);
@@ -180,7 +183,7 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         for (const term of terms) if (term !== norm) ops.dispose(term as S);
         return norm;
       });
-      return { ...idle({ ...state, step: state.step + 1, parameters }), stepping: true, entries, norms };
+      return { ...idle({ ...state, step: state.step + 1, parameters }), entries, norms, stepping: true };
     },
 
     apply(parameters, { state, entries, norms: local, learningRates, owned }, norms) {

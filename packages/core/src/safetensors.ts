@@ -170,12 +170,12 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsFile {
   );
   let end = 0;
   for (const [name, , from, to] of read.toSorted((a, b) => a[2] - b[2] || a[3] - b[3])) {
-    if (from !== end) malformed(`the data of ${show(name)} begins at ${from}, not at ${end}`);
+    if (from !== end) malformed(`${show(name)} begins at ${from}, not at ${end}`);
     end = to;
   }
   if (end !== data.length) malformed(`${data.length - end} bytes at its end belong to no tensor`);
   return {
-    tensors: Object.fromEntries(read.map(([name, tensor]) => [name, tensor])),
+    tensors: Object.fromEntries(read as unknown as [string, SafeTensor][]),
     metadata: readMetadata(metadata),
   };
 }

@@ -47,7 +47,7 @@ export function finder<T>(tensors: Gradients<T>): (name: string) => T | null | u
   const values = Object.values(tensors);
   let next = 0;
   return (name) =>
-    names[next] === name ? values[next++] : Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+    names[next] === name ? values[next++] : Object.hasOwn(tensors, name) ? tensors[name] : null;
 }
 
 /** Compares names and shapes with the state's, so that a bad call changes nothing. Parameters must all be there. */

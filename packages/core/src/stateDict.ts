@@ -50,7 +50,9 @@ export async function exportState<T, S>(
     schema: stateSchema,
     algorithm: spec.algorithm.name,
     ...counters,
-    learningRates: Object.fromEntries(spec.groups.map(({ name }, i) => [name, learningRates[i] ?? null])),
+    learningRates: Object.fromEntries(
+      spec.groups.map(({ name }, i) => [name, learningRates[i] as number | null]),
+    ),
     parameterSteps: Object.fromEntries([...parameters].map(([name, parameter]) => [name, parameter.step])),
     tensors: Object.fromEntries(await Promise.all(reads)),
   };

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type Algorithm,
   adamw,
+  averageWeights,
   createOptimizer,
   type Entry,
   float64Ops,
@@ -86,6 +87,22 @@ describe('a kernel may take all tensors of a group at once', () => {
     const calls: string[][] = [];
     train(inGroups(spec.algorithm as Algorithm<never>, calls), spec, [['c', 'b', 'a']]);
     expect(calls).toEqual([['b'], ['a', 'c'], ['b'], ['a', 'c']]);
+  });
+
+  test('it finds the record of slots that it had, unless a transform has made another', () => {
+    const records = (spec: OptimizerSpec): unknown[] => {
+      const ops = inGroups(spec.algorithm as Algorithm<never>, []);
+      const optimizer = createOptimizer(ops, spec);
+      const parameters = make(1);
+      let state = optimizer.init(parameters);
+      return [2, 3, 4].map((seed) => {
+        ({ state } = optimizer.update(parameters, make(seed), state));
+        return state.parameters.get('a')?.slots;
+      });
+    };
+    const [first, second, third] = records(vradam());
+    expect([second, third].every((record) => record === first)).toBe(true);
+    expect(new Set(records(averageWeights(vradam()))).size).toBe(3);
   });
 });
 

@@ -171,36 +171,43 @@ export class Arena {
 }
 
 /**
- * Where the arrays of a list lie. It remembers them: to look at an array of which nothing is in the cache takes as long as
- * a small kernel, and from step to step they are the same.
+ * Where the arrays of a list of records lie. It remembers them: to look at an array of which nothing is in the cache takes
+ * as long as a small kernel, and from step to step the records are the same. A record must keep its arrays.
+ *
+ * @typeParam R - record of one or two arrays.
  */
-export class Places {
-  /** Lengths of those that were found inside. */
-  readonly lengths: number[] = [];
+export class Places<R extends object> {
+  /** Byte address of the first array of each record. */
+  readonly first: number[] = [];
+  /** Byte address of the last one. */
+  readonly last: number[] = [];
+  readonly #lengths: number[] = [];
   readonly #arena: Arena;
-  readonly #addresses: number[] = [];
-  #arrays: Float32Array[] = [];
+  readonly #arraysOf: (record: R) => readonly (Float32Array | undefined)[];
+  #records: R[] = [];
   #releases = 0;
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, arraysOf: (record: R) => readonly (Float32Array | undefined)[]) {
     this.#arena = arena;
+    this.#arraysOf = arraysOf;
   }
 
-  /** Byte address of the i-th array if it lies inside and is of this length, else 0. */
-  find(i: number, x: Float32Array | undefined, length: number): number {
+  /** Length of the arrays of the i-th record if they lie inside and are of one length, else -1. */
+  find(i: number, record: R): number {
     const { releases } = this.#arena;
-    if (releases !== this.#releases) this.#arrays = [];
+    if (releases !== this.#releases) this.#records = [];
     this.#releases = releases;
-    if (x === undefined || (this.#arrays[i] !== x && !this.#look(i, x))) return 0;
-    return this.lengths[i] === length ? (this.#addresses[i] as number) : 0;
+    if (this.#records[i] !== record) this.#look(i, record);
+    return this.#lengths[i] as number;
   }
 
-  #look(i: number, x: Float32Array): boolean {
-    const address = this.#arena.addressOf(x);
-    if (address === 0) return false;
-    this.#arrays[i] = x;
-    this.#addresses[i] = address;
-    this.lengths[i] = x.length;
-    return true;
+  #look(i: number, record: R): void {
+    const arrays = this.#arraysOf(record);
+    const length = arrays[0]?.length ?? -1;
+    const addresses = arrays.map((x) => (x?.length === length ? this.#arena.addressOf(x) : 0));
+    this.#records[i] = record;
+    this.first[i] = addresses[0] ?? 0;
+    this.last[i] = addresses.at(-1) ?? 0;
+    this.#lengths[i] = addresses.includes(0) ? -1 : length;
   }
 }

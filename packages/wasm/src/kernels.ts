@@ -68,14 +68,14 @@ interface Row {
 class FusedRule implements Required<Kernel<Float32Array, number>> {
   readonly #arena: Arena;
   readonly #rule: Rule;
-  readonly #parameters: Places;
-  readonly #first: Places;
-  readonly #second: Places;
+  readonly #parameters: Places<Float32Array>;
+  readonly #slots: Places<ArrayEntry['slots']>;
 
   constructor(arena: Arena, rule: Rule) {
     this.#arena = arena;
     this.#rule = rule;
-    [this.#parameters, this.#first, this.#second] = [new Places(arena), new Places(arena), new Places(arena)];
+    this.#parameters = new Places(arena, (parameter) => [parameter]);
+    this.#slots = new Places(arena, (slots) => rule.slots.map((name) => slots[name]));
   }
 
   accumulate(entry: ArrayEntry, options: object): number | null {
@@ -91,22 +91,23 @@ class FusedRule implements Required<Kernel<Float32Array, number>> {
     const { accumulate, hasNorm, slots: names } = this.#rule;
     if (!accumulate) return [];
     const { power, normGrad } = options as Options;
-    const [arena, [first, second]] = [this.#arena, names as [string, string?]];
+    const [arena, places] = [this.#arena, this.#slots];
     const { kernels } = arena;
     const run: Run = (at, n) => accumulate(kernels, at, n, options as never);
     let sum = 0;
     for (let i = 0; i < entries.length; i++) {
       const { gradient, slots } = entries[i] as ArrayEntry;
       const { length } = gradient;
-      const a = slots[first];
-      const b = second === undefined ? undefined : slots[second];
-      at[3] = this.#first.find(i, a, length);
-      at[4] = this.#second.find(i, b, length);
-      const isInside = at[3] !== 0 && (b === undefined || at[4] !== 0);
-      const isOne = isInside && length <= block;
-      if (isOne) at[2] = arena.load(0, gradient, 0, length);
-      // a sum that does not depend on where anything lies
-      const squares = isOne ? run(at, length) : inBlocks(arena, run, true, gradient, a, b);
+      const isOne = places.find(i, slots) === length && length <= block;
+      if (isOne) {
+        at[2] = arena.load(0, gradient, 0, length);
+        at[3] = places.first[i] as number;
+        at[4] = places.last[i] as number;
+      }
+      // either way a sum that does not depend on where anything lies
+      const squares = isOne
+        ? run(at, length)
+        : inBlocks(arena, run, true, gradient, ...names.map((name) => slots[name]));
       if (power === 2 && !normGrad) sum += squares;
       else if (hasNorm)
         sum += sumPower(arena, normGrad ? gradient : (slots['velocity'] as Float32Array), power);
@@ -143,19 +144,17 @@ class FusedRule implements Required<Kernel<Float32Array, number>> {
 
   /** The longest row from an entry on whose parameters are at the same step; null for none, or if gradients are needed. */
   #row(parameters: readonly Float32Array[], entries: readonly ArrayEntry[], begin: number): Row | null {
-    const { accumulate, slots } = this.#rule;
-    const [first, second] = slots as [string, string?];
     const { step, weightDecay } = entries[begin] as ArrayEntry;
+    const { first, last } = this.#slots;
     let [P, A, B, bytes, n] = [0, 0, 0, 0, 0];
-    let i = accumulate ? begin : entries.length;
+    let i = this.#rule.accumulate ? begin : entries.length;
     for (; i < entries.length; i++) {
-      const entry = entries[i] as ArrayEntry;
-      const length = this.#first.lengths[i] ?? 0;
-      const p = this.#parameters.find(i, parameters[i], length);
-      const a = this.#first.find(i, entry.slots[first], length);
-      const b = second === undefined ? p : this.#second.find(i, entry.slots[second], length);
+      const [entry, parameter] = [entries[i] as ArrayEntry, parameters[i] as Float32Array];
+      const length = this.#slots.find(i, entry.slots);
+      if (length < 0 || this.#parameters.find(i, parameter) !== length) break;
+      const [p, a, b] = [this.#parameters.first[i] as number, first[i] as number, last[i] as number];
       if (i === begin) [P, A, B] = [p, a, b];
-      const isNext = p === P + bytes && a === A + bytes && b === B + bytes && p * a * b !== 0;
+      const isNext = p === P + bytes && a === A + bytes && b === B + bytes;
       if (!isNext || entry.step !== step || entry.weightDecay !== weightDecay) break;
       n = bytes / bytesPerElement + length;
       bytes += aligned(length) * bytesPerElement;
