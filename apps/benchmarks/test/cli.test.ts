@@ -143,11 +143,26 @@ test.each([
   [['phase-portrait', '--learning-rate', '60', '--steps', '400'], /runs away/],
   [['phase-portrait', '--beta1', '1'], /\[0, 1\)/],
   [['phase-portrait', '--out', 'package.json'], /cannot be read or written/],
+  [['diagnostics', '--problem', 'sphere,everest'], /Choose each once/],
   [['data', 'fetch', 'imagenet'], /cifar10, mnist, wikitext-2/],
 ])('%o is refused with a reason', async (args, message) => {
   const { code, output } = await start(...(args as string[])).finished;
   expect(output).toMatch(message as RegExp);
   expect(code).toBe(2);
+});
+
+test('diagnostics print a table and leave every loss', async () => {
+  const flags = ['--problem', 'noise', '--optimizer', 'adamw,rmsprop', '--seeds', '2', '--out', results];
+  const { code, output } = await start('diagnostics', ...flags).finished;
+  expect(code, output).toBe(0);
+  expect(output).toMatch(/problem.*adamw.*rmsprop/);
+  const record = JSON.parse(await readFile(join(results, 'diagnostics.json'), 'utf8'));
+  expect(record).toMatchObject({ schema: 'vradam-diagnostics/1', seeds: [0, 1] });
+  expect(record.cells).toHaveLength(2);
+  for (const { losses } of record.cells) {
+    expect(losses).toHaveLength(record.learningRates.length);
+    for (const bySeed of losses) expect(bySeed).toHaveLength(2);
+  }
 });
 
 test('--help explains tasks and options', async () => {
