@@ -142,7 +142,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    */
   override applyGradients(variableGradients: VariableGradients): void {
     if (this.#swapOut) {
-      fail('ERR_UNSUPPORTED', 'the averages are in the variables. Call swapOutAverage() before a step.');
+      fail('ERR_UNSUPPORTED', 'the averages are in the variables. Call swapOutAverage().');
     }
     const gradients = byName(variableGradients);
     const { parameters } = this.#progress.state;
@@ -248,7 +248,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    * @throws VRAdamError `ERR_STATE_MISMATCH` if this optimizer keeps no average; `ERR_UNSUPPORTED` if they are in.
    */
   swapInAverage(): void {
-    if (this.#swapOut) fail('ERR_UNSUPPORTED', 'the averages are in the variables already.');
+    if (this.#swapOut) fail('ERR_UNSUPPORTED', 'the averages are in the variables.');
     this.#swapOut = swapIn(this.#progress.state, this.#progress.variables);
   }
 

@@ -85,7 +85,7 @@ export async function fromWeights(
   );
   const counters = [iterations, step, skippedSteps, microStep, ...steps.values()];
   if (!counters.every(isCount) || given.length > names.length) {
-    fail('ERR_STATE_MISMATCH', `optimizer weights have counters that do not fit: ${packed}.`);
+    fail('ERR_STATE_MISMATCH', `counters do not fit: ${packed}.`);
   }
   const parameters = new Map<string, ParameterState<tf.Tensor>>();
   atomically(() => {
