@@ -18,5 +18,5 @@ export {
 } from './runtime.ts';
 export { TrainingSession } from './session.ts';
 export type { ModelSource } from './source.ts';
-export type { DevicePlacement, DeviceStepper } from './update/device.ts';
+export type { DevicePlacement, DeviceStats, DeviceStepper } from './update/device.ts';
 export type { GroupReport, Learnt } from './update/update.ts';

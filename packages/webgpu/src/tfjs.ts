@@ -17,9 +17,10 @@ import {
   type TfjsTensor,
   type TfjsVariable,
 } from './tfjsBackend.ts';
+import { createPath, type TfjsPath, type TfjsPathModule } from './tfjsPath.ts';
 
 export type { TfjsModule, TfjsTensor, TfjsVariable } from './tfjsBackend.ts';
-export { webgpuPath } from './tfjsPath.ts';
+export type { TfjsPath, TfjsPathModule } from './tfjsPath.ts';
 
 /** Whether {@link createTfjsOptimizer} can work on the current backend of tfjs. */
 export const canStepInPlace = (tf: TfjsModule): boolean => backendOf(tf) !== null;
@@ -124,3 +125,15 @@ export async function createTfjsOptimizer(
   const optimizer = await createOptimizer(backend.device, spec, Object.fromEntries(parameters), options);
   return new TfjsDeviceOptimizer(optimizer, tf, backend, variables, bound);
 }
+
+/**
+ * The path of `@vradam/tfjs` over tfjs-backend-webgpu 4.22, in kernels of this package.
+ *
+ * @example
+ * ```ts
+ * registerStepPath(webgpuPath(tf)); // once, before the first step
+ * ```
+ *
+ * @param tf - tfjs, the copy that `@vradam/tfjs` has.
+ */
+export const webgpuPath = (tf: TfjsPathModule): TfjsPath => createPath(tf);

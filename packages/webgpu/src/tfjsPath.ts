@@ -33,7 +33,9 @@ import { type Bound, type Job, Runner } from './tfjsRunner.ts';
 
 /** What a path uses of tfjs: pass `tf`. */
 export interface TfjsPathModule extends Pick<TfjsModule, 'backend'> {
+  /** `tf.tensor`. */
   tensor(values: never, shape: never, dtype: 'float32'): unknown;
+  /** `tf.sum`. */
   sum(x: never): unknown;
 }
 
@@ -172,17 +174,8 @@ function programOf(factory: () => OptimizerSpec, options: object): Program {
   return createProgram({ ...factory(), decays: (name) => name === decayed }, group, [decayed, plain]);
 }
 
-/**
- * The path of `@vradam/tfjs` over tfjs-backend-webgpu 4.22, in kernels of this package.
- *
- * @example
- * ```ts
- * registerStepPath(webgpuPath(tf)); // once, before the first step
- * ```
- *
- * @param tf - tfjs, the copy that `@vradam/tfjs` has.
- */
-export function webgpuPath(tf: TfjsPathModule): TfjsPath {
+/** See `webgpuPath`. */
+export function createPath(tf: TfjsPathModule): TfjsPath {
   const runners = new WeakMap<GPUDevice, Runner>();
   return {
     name: 'webgpu',

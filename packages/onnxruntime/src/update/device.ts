@@ -29,9 +29,12 @@ import {
 } from '../kit.ts';
 
 /** What a device's step did. */
-interface DeviceStats {
+export interface DeviceStats {
+  /** Steps taken. */
   readonly step: number;
+  /** Steps skipped. */
   readonly skippedSteps: number;
+  /** One for each group. */
   readonly groups: StepOutcome['groups'];
 }
 
@@ -49,9 +52,13 @@ export interface DeviceStepper {
   read(): Promise<Readonly<Record<string, Float32Array>>>;
   /** Gives parameters new numbers. */
   write(values: Readonly<Record<string, Float32Array>>): void;
+  /** The state as plain data. */
   exportState(): Promise<StateDict>;
+  /** Continues from a state. */
   importState(dict: StateDict): void;
+  /** Sets the learning rate from the next step on; null returns to that of the optimizer. */
   setLearningRate(learningRate: number | null, group?: string): void;
+  /** Releases parameters and state. */
   dispose(): void;
 }
 
