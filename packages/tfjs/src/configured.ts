@@ -28,7 +28,8 @@ export interface TransformOptions extends PathOptions {
 /** What a class is constructed with. */
 export type TfjsOptions<O> = OptimizerOptions<O> & TransformOptions;
 
-type Factory<O> = (options: OptimizerOptions<O>) => OptimizerSpec;
+/** An algorithm of the core: options in, what it does out. */
+export type Factory<O> = (options: OptimizerOptions<O>) => OptimizerSpec;
 
 function compose<O extends CommonOptions>(factory: Factory<O>, options: TfjsOptions<O>): OptimizerSpec {
   if (Object(options) !== options) return factory(options); // refuses it

@@ -1,6 +1,6 @@
 export * from '@vradam/core';
 export { type FitCallbacks, type FitLogs, type LogOptions, logStats, scheduleByEpoch } from './callbacks.ts';
-export { ConfiguredOptimizer, type TfjsOptions, type TransformOptions } from './configured.ts';
+export { ConfiguredOptimizer, type Factory, type TfjsOptions, type TransformOptions } from './configured.ts';
 export { type Fusion, fullFusion, momentFusion } from './fusions.ts';
 export { type BatchNormResult, batchNormTraining, registerGradientKernels } from './gradientKernels/index.ts';
 export {
@@ -21,4 +21,4 @@ export { VRMomentum } from './optimizers/vrMomentum.ts';
 export { SpecOptimizer } from './specOptimizer.ts';
 export { exportState, importState } from './state.ts';
 export type { GroupReport, StepStats } from './stats.ts';
-export { registerTransforms, type TransformEntry } from './transforms.ts';
+export { registerTransforms, type TransformEntry, type TransformOf } from './transforms.ts';

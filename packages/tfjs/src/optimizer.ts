@@ -269,7 +269,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
   }
 
   /** The whole state as of now, also what was loaded and waits for its variables. Its tensors stay this optimizer's. */
-  get state(): State {
+  get state(): OptimizerState<tf.Tensor> {
     const { state, waiting } = this.#progress;
     const parameters = new Map([...waiting, ...state.parameters]);
     return { ...state, parameters, learningRates: this.#liveRates(state.step) };
@@ -280,7 +280,7 @@ export abstract class TfjsOptimizer extends tf.Optimizer {
    *
    * @param state - another optimizer's, or of `importState`. Its tensors become this optimizer's.
    */
-  continueFrom(state: State): void {
+  continueFrom(state: OptimizerState<tf.Tensor>): void {
     this.#load(state, state.step + state.skippedSteps);
     this.#rates.clear();
     for (const [i, { name }] of this.spec.groups.entries()) {

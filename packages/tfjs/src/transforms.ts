@@ -3,7 +3,8 @@
 import type { AccumulateOptions, AverageOptions, ClipOptions, OptimizerSpec } from '@vradam/core';
 import { fail } from './errors.ts';
 
-type TransformOf<O> = (spec: OptimizerSpec, options: O) => OptimizerSpec;
+/** A transform of the core with its options, as it is imported. */
+export type TransformOf<O> = (spec: OptimizerSpec, options: O) => OptimizerSpec;
 
 /** A transform of the core with its options, such as `[clipByGlobalNorm, { maxNorm: 1 }]`. */
 export type TransformEntry =
