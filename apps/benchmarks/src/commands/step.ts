@@ -4,10 +4,24 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { commit, hardware } from '../run/environment.ts';
-import { measureSteps, type StepResult, stepCases } from '../step/measure.ts';
+import {
+  measureSpread,
+  measureSteps,
+  type SpreadResult,
+  type StepResult,
+  stepCases,
+} from '../step/measure.ts';
 import { wholeNumber } from './arguments.ts';
 
 const size = (count: number): string => (count >= 1e6 ? `${count / 1e6}M` : `${count / 1e3}k`);
+
+function spreadTable(spread: readonly SpreadResult[]): string {
+  const head = ['1M elements', 'in 1 tensor, ms', 'in 1000 tensors, ms', 'ratio'];
+  const table = new Table({ head, style: { head: [], border: [], compact: true } });
+  for (const { name, oneMs, manyMs, ratio } of spread)
+    table.push([name, oneMs.toFixed(2), manyMs.toFixed(2), ratio.toFixed(2)]);
+  return table.toString();
+}
 
 async function step({ rounds, json }: { readonly rounds: number; readonly json?: string }): Promise<void> {
   const table = new Table({
@@ -25,6 +39,9 @@ async function step({ rounds, json }: { readonly rounds: number; readonly json?:
   }
   console.log(table.toString());
   console.log(`Medians of ${rounds} rounds; in every round each takes one step. Ratios are within a round.`);
+  const spread = measureSpread(rounds);
+  console.log(spreadTable(spread));
+  console.log('A step of both in every round; ratios are within a round.');
   if (!json) return;
   const record = {
     schema: 'vradam-step/1',
@@ -33,6 +50,7 @@ async function step({ rounds, json }: { readonly rounds: number; readonly json?:
     hardware: hardware(),
     commit: commit(),
     results,
+    spread,
   };
   await writeFile(json, `${JSON.stringify(record, null, 2)}\n`);
 }

@@ -42,6 +42,17 @@ export interface StepResult extends StepCase {
   readonly gigabytesPerSecond: number;
 }
 
+/** What it costs that parameters are many tensors. */
+export interface SpreadResult {
+  /** What was measured. */
+  readonly name: string;
+  /** Medians over the steps, in milliseconds: all elements in one tensor, and in many. */
+  readonly oneMs: number;
+  readonly manyMs: number;
+  /** Median over the rounds of (many / one of the same round). */
+  readonly ratio: number;
+}
+
 type Stepper = () => void;
 
 function arrays({ tensors, elements }: StepCase, seed: number): Float32Array[] {
@@ -143,5 +154,31 @@ export function measureSteps(at: StepCase, rounds: number): StepResult[] {
     const bytes = at.tensors * at.elements * bytesPerParameter(name);
     const ratio = median(own.map((each, i) => each / (reference[i] as number)));
     return { ...at, name, ms, ratio, gigabytesPerSecond: bytes / ms / 1e6 };
+  });
+}
+
+/**
+ * Measures 1,000 tensors of 1,000 elements beside one of a million: each round takes a step of both, so that a slow
+ * moment of the machine meets them alike.
+ *
+ * @param rounds - measured rounds, after a fifth as many for warming up.
+ */
+export function measureSpread(rounds: number): SpreadResult[] {
+  const [whole, parts] = stepCases as [StepCase, StepCase];
+  const specs: [string, OptimizerSpec][] = [
+    ['wasm vradam', vradam()],
+    ['wasm vradam, unchecked', vradam({ nonFinite: 'propagate' })],
+    ['wasm adamw', adamw()],
+  ];
+  return specs.map(([name, spec]) => {
+    const [one, many] = [inArena(whole, spec), inArena(parts, spec)];
+    for (let i = 0; i < Math.max(3, rounds / 5); i++) for (const step of [one, many]) step();
+    const pairs = Array.from({ length: rounds }, () => [time(one), time(many)] as const);
+    return {
+      name,
+      oneMs: median(pairs.map(([ms]) => ms)),
+      manyMs: median(pairs.map(([, ms]) => ms)),
+      ratio: median(pairs.map(([oneMs, manyMs]) => manyMs / oneMs)),
+    };
   });
 }
