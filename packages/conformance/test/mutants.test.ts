@@ -60,8 +60,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'one norm for all groups',
     file: 'phases',
-    from: 'stepping: true, entries, norms }',
-    to: 'stepping: true, entries, norms: norms.map(() => norms.reduce((a, b) => a + b)) }',
+    from: 'entries, norms, stepping: true }',
+    to: 'entries, norms: norms.map(() => norms.reduce((a, b) => a + b)), stepping: true }',
   },
   {
     name: 'a missing gradient counts as zero',
