@@ -65,7 +65,7 @@ export function truncated(bytes: Uint8Array, sent: number): Answer {
     response.writeHead(200, { 'content-length': bytes.length });
     response.write(bytes.subarray(0, sent));
     // Not at once: bytes that are still in the client's queue would be lost with the connection.
-    void setTimeout(50).then(() => response.destroy());
+    void setTimeout(500).then(() => response.destroy());
   };
 }
 
