@@ -18,7 +18,7 @@ export interface TransformerSize {
   readonly layers: number;
   /** Units of the feed-forward layers. */
   readonly feedForward: number;
-  /** Positions of a sequence. */
+  /** Positions of a sequence: one less than the tokens that it is cut to. */
   readonly length: number;
   /** Share of elements that dropout takes, in [0, 1). */
   readonly dropout: number;

@@ -1,23 +1,12 @@
 /** Sizes and learning rates of the language model. */
 
 import type { OptimizerName, PresetName } from '../task.ts';
+import type { TransformerSize } from './model.ts';
 
 /** Every number of a preset. */
-export interface LanguageModelPreset {
+export interface LanguageModelPreset extends Omit<TransformerSize, 'vocabulary'> {
   /** Words at most, the three special ones among them. */
   readonly vocabularyLimit: number;
-  /** Features of a position. */
-  readonly width: number;
-  /** Attention heads. */
-  readonly heads: number;
-  /** Layers of the encoder, and of the decoder. */
-  readonly layers: number;
-  /** Units of the feed-forward layers. */
-  readonly feedForward: number;
-  /** Positions of a sequence: one less than the tokens that it is cut to. */
-  readonly length: number;
-  /** Share of elements that dropout takes. */
-  readonly dropout: number;
   /** Training sequences at most. */
   readonly trainSequences: number;
   /** Sequences to validate by at most, and as many to test by. */
