@@ -136,6 +136,7 @@ test.each([
   [['run', '--seed', '-1'], /whole number/],
   [['run', '--learning-rate', '0'], /number > 0/],
   [['run', 'imagenet'], /must be one of cifar10-cnn/],
+  [['run', '--optimizer', 'adam,adam'], /Choose each once.*vradam-gradient-norm, adam/],
   [['run', '--masking', 'causal'], /has no option .*--masking/],
   [['run', 'language-model', '--masking', 'none'], /causal, as-published/],
   [['run', '--data', 'nowhere-at-all'], /data folder cannot be read/],

@@ -12,11 +12,13 @@ import type { RunFolder } from '../run/records.ts';
 import { type Company, type NewRun, resumeRun, startRun } from '../run/run.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
-  type Masking,
+  defaultOptimizers,
   maskings,
   type OptimizerName,
   type OwnOption,
+  type OwnOptions,
   optimizerNames,
+  ownDefaults,
   type PresetName,
   presetNames,
   type ScheduleName,
@@ -24,18 +26,15 @@ import {
 } from '../tasks/task.ts';
 import { positive, wholeNumber } from './arguments.ts';
 
-interface Flags {
+interface Flags extends OwnOptions {
   readonly preset: PresetName;
   readonly engine: string;
   readonly optimizer: readonly OptimizerName[];
   readonly seed: number;
-  readonly schedule: ScheduleName;
+  readonly schedule?: ScheduleName;
   readonly epochs?: number;
   readonly learningRate?: number;
   readonly data?: string;
-  readonly augmentValidation: boolean;
-  readonly masking: Masking;
-  readonly accumulateBug: boolean;
   readonly tokenizer?: string;
   readonly results: string;
   readonly name?: string;
@@ -74,12 +73,12 @@ async function showResult(folder: RunFolder): Promise<void> {
 
 /** What the run of one task begins with. */
 function newRun(task: string, flags: Flags, isOneOfMany: boolean): NewRun {
-  const { preset, engine, optimizer, seed, schedule, epochs } = flags;
-  const { augmentValidation, masking, accumulateBug } = flags;
+  const { preset, engine, optimizer, seed, schedule = findTask(task).schedule, epochs } = flags;
   const { data, tokenizer, learningRate, results, name } = flags;
   const common = { task, preset, engine, optimizers: optimizer, seed, schedule, epochs };
+  const own = Object.keys(ownDefaults).map((key) => [key, flags[key as keyof OwnOptions]]);
   return {
-    config: { ...common, augmentValidation, masking, accumulateBug },
+    config: { ...common, ...(Object.fromEntries(own) as OwnOptions) },
     data,
     tokenizer,
     learningRate,
@@ -161,12 +160,12 @@ export function addRunCommand(program: Command): void {
     )
     .addOption(new Option('--preset <name>', 'size').choices(presetNames).default('quick'))
     .addOption(new Option('--engine <name>', 'engine').choices(engineNames).default(defaultEngine))
-    .option('--optimizer <names>', 'optimizers, separated by commas', optimizerList, [...optimizerNames])
+    .option('--optimizer <names>', 'optimizers, separated by commas', optimizerList, [...defaultOptimizers])
     .option('--seed <n>', 'seed of weights, batches and augmentation', wholeNumber(0), 0)
     .addOption(
-      new Option('--schedule <name>', 'learning rate over the epochs')
-        .choices(scheduleNames)
-        .default('warmup-cosine'),
+      new Option('--schedule <name>', 'learning rate over the epochs (default: the task’s own)').choices(
+        scheduleNames,
+      ),
     )
     .option('--epochs <n>', 'epochs in place of the preset’s', wholeNumber(1))
     .option('--learning-rate <x>', 'peak learning rate in place of the preset’s', positive)
@@ -187,7 +186,7 @@ export function addRunCommand(program: Command): void {
         'language-model: what a position may look at; as published, it sees the word that it has to tell',
       )
         .choices(maskings)
-        .default('causal'),
+        .default(ownDefaults.masking),
     )
     .option(
       '--accumulate-bug',

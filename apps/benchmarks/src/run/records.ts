@@ -6,15 +6,15 @@ import type { StepReport } from '../engines/engine.ts';
 import { benchmarkError } from '../errors.ts';
 import type {
   Baseline,
-  Masking,
   OptimizerName,
+  OwnOptions,
   PresetName,
   ScheduleName,
   TaskOptimizer,
 } from '../tasks/task.ts';
 
-/** What was asked for. */
-export interface RunConfig {
+/** What was asked for. Options that a task came to have later are absent in records of before. */
+export interface RunConfig extends Partial<OwnOptions> {
   /** Name of the task. */
   readonly task: string;
   /** Size. */
@@ -29,12 +29,6 @@ export interface RunConfig {
   readonly schedule: ScheduleName;
   /** Epochs. */
   readonly epochs: number;
-  /** Whether validation images are augmented. */
-  readonly augmentValidation: boolean;
-  /** What a position of the language model may look at; absent in records of before. */
-  readonly masking?: Masking;
-  /** Whether gradients are never cleared; absent in records of before. */
-  readonly accumulateBug?: boolean;
 }
 
 /** Contents of `run.json`. */

@@ -7,7 +7,7 @@ import { startEngine } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
 import { summarize } from '../nn/shapes.ts';
 import { findTask } from '../tasks/index.ts';
-import type { OptimizerName, Problem, TaskOptions } from '../tasks/task.ts';
+import { type OptimizerName, ownDefaults, type Problem, type TaskOptions } from '../tasks/task.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { commit, hardware, peakMemoryMiB } from './environment.ts';
 import { restore, runRace, type Watcher } from './race.ts';
@@ -49,10 +49,7 @@ function defaultName({ task, preset, engine }: NewRun['config'], now: Date): str
 }
 
 async function prepare(config: NewRun['config'], { data, tokenizer }: Sources): Promise<Problem> {
-  const { preset, seed, schedule, epochs, augmentValidation } = config;
-  const { masking = 'causal', accumulateBug = false } = config;
-  const common = { preset, seed, data, schedule, epochs };
-  const options: TaskOptions = { ...common, augmentValidation, masking, accumulateBug, tokenizer };
+  const options: TaskOptions = { ...ownDefaults, ...config, data, tokenizer };
   return findTask(config.task).prepare(options);
 }
 

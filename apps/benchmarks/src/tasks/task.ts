@@ -4,8 +4,17 @@ import type { OptimizerSpec } from '@vradam/core';
 import type { Evaluation } from '../engines/engine.ts';
 import type { Batch, Network } from '../nn/nn.ts';
 
-/** The optimizers that race. */
-export const optimizerNames = ['vradam', 'adamw', 'sgd-nesterov', 'rmsprop'] as const;
+/** The optimizers of the paper's tables, which race unless others are asked for. */
+export const defaultOptimizers = ['vradam', 'adamw', 'sgd-nesterov', 'rmsprop'] as const;
+
+/** One of {@link defaultOptimizers}. */
+export type DefaultOptimizer = (typeof defaultOptimizers)[number];
+
+/**
+ * All optimizers. `vradam-gradient-norm` brakes by the gradient, as the first published code does by default; `adam` has
+ * its decay in the gradient, as what that code calls AdamW.
+ */
+export const optimizerNames = [...defaultOptimizers, 'vradam-gradient-norm', 'adam'] as const;
 
 /** One of {@link optimizerNames}. */
 export type OptimizerName = (typeof optimizerNames)[number];
@@ -32,30 +41,41 @@ export const maskings = ['causal', 'as-published'] as const;
 /** One of {@link maskings}. */
 export type Masking = (typeof maskings)[number];
 
-/** What a user decides about a run of a task. */
-export interface TaskOptions {
-  /** Size. */
-  readonly preset: PresetName;
-  /** Seed of weights, batches, augmentation and generated data. */
-  readonly seed: number;
-  /** Folder of real data; undefined for generated data. */
-  readonly data: string | undefined;
-  /** Schedule; the task's own by default. */
-  readonly schedule: ScheduleName;
-  /** Epochs; the preset's by default. */
-  readonly epochs: number | undefined;
+/** Options that not every task has, and that a record keeps. */
+export interface OwnOptions {
   /** Augments the validation images too, as the paper's code does. */
   readonly augmentValidation: boolean;
   /** What a position of the language model may look at. */
   readonly masking: Masking;
   /** Never clears gradients, as the paper's code of the language model does. */
   readonly accumulateBug: boolean;
+}
+
+/** What they are unless a user says otherwise. */
+export const ownDefaults: OwnOptions = {
+  augmentValidation: false,
+  masking: 'causal',
+  accumulateBug: false,
+};
+
+/** What a user decides about a run of a task. */
+export interface TaskOptions extends OwnOptions {
+  /** Size. */
+  readonly preset: PresetName;
+  /** Seed of weights, batches, augmentation and generated data. */
+  readonly seed: number;
+  /** Folder of real data; undefined for generated data. */
+  readonly data: string | undefined;
+  /** Schedule. */
+  readonly schedule: ScheduleName;
+  /** Epochs; the preset's by default. */
+  readonly epochs: number | undefined;
   /** A `tokenizer.json` for the language model; undefined for words. */
   readonly tokenizer: string | undefined;
 }
 
 /** Options that not every task has. */
-export type OwnOption = 'augmentValidation' | 'masking' | 'accumulateBug' | 'tokenizer';
+export type OwnOption = keyof OwnOptions | 'tokenizer';
 
 /** What a metric says of some examples. */
 export interface Score {
@@ -123,6 +143,8 @@ export interface Task {
   readonly name: string;
   /** One line for `--help` and reports. */
   readonly title: string;
+  /** Its schedule unless a user says otherwise. */
+  readonly schedule: ScheduleName;
   /** Options that it has and others may not have. */
   readonly ownOptions: readonly OwnOption[];
   /** Loads or makes the data. */

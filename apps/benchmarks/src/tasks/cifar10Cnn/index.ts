@@ -1,43 +1,21 @@
 /** CIFAR-10 with a convolutional network: Table 1 and Figures 8-11 of the paper. */
 
-import { adamw, type OptimizerSpec, rmsprop, type Schedule, sgd, vradam } from '@vradam/core';
 import { type ImageDataset, loadImages } from '../../data/index.ts';
 import type { Evaluation } from '../../engines/engine.ts';
 import type { Batch } from '../../nn/nn.ts';
 import { openRandom } from '../../random.ts';
-import { scheduleOf } from '../schedule.ts';
+import { adamwOptions, type Rivals, taskOptimizers } from '../optimizers.ts';
 import { streams } from '../streams.ts';
-import type { OptimizerName, Problem, Score, Task, TaskOptimizer, TaskOptions } from '../task.ts';
+import type { Problem, Score, Task, TaskOptions } from '../task.ts';
 import { plainBatches, split, trainBatches } from './batches.ts';
 import { cnn } from './model.ts';
-import { type CnnPreset, presets } from './presets.ts';
+import { presets } from './presets.ts';
 
-/** Fixed hyper-parameters of the baselines; see the reproduction notes for paper against code. */
-const baselines = {
-  adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-5 },
+const rivals: Rivals = {
+  adamw: adamwOptions,
   'sgd-nesterov': { momentum: 0.9, nesterov: true, weightDecay: 1e-5 },
   rmsprop: { alpha: 0.99, momentum: 0.2, epsilon: 1e-8, weightDecay: 1e-5 },
-} as const;
-
-const epsilon = 1e-8;
-const weightDecay = 1e-5;
-
-function specOf(name: OptimizerName, preset: CnnPreset, learningRate: Schedule): [object, OptimizerSpec] {
-  switch (name) {
-    case 'vradam': {
-      const options = { ...preset.vradam, beta1: 0.9, beta2: 0.999, power: 2, epsilon, weightDecay };
-      return [options, vradam({ ...options, learningRate })];
-    }
-    case 'adamw':
-      return [baselines.adamw, adamw({ ...baselines.adamw, learningRate })];
-    case 'sgd-nesterov':
-      return [baselines['sgd-nesterov'], sgd({ ...baselines['sgd-nesterov'], learningRate })];
-    case 'rmsprop':
-      return [baselines.rmsprop, rmsprop({ ...baselines.rmsprop, learningRate })];
-    default:
-      return name satisfies never;
-  }
-}
+};
 
 /** Sum of losses and number of right answers. */
 function score({ labels }: Batch, { losses, outputs }: Evaluation): Score {
@@ -97,12 +75,7 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     },
     testBatches: () => plainBatches(dataset.test, size, test, evaluationBatchSize),
     score,
-    optimizer(name, learningRate = preset.learningRates[name]): TaskOptimizer {
-      const lengths = { warmupEpochs: preset.warmupEpochs, epochs, stepsPerEpoch };
-      const rate = scheduleOf(schedule, learningRate, lengths);
-      const [own, spec] = specOf(name, preset, rate);
-      return { learningRate, options: { learningRate, ...own }, spec };
-    },
+    optimizer: taskOptimizers(preset, rivals, stepsPerEpoch, { schedule, epochs }),
   };
 }
 
@@ -110,6 +83,7 @@ async function prepare(options: TaskOptions): Promise<Problem> {
 export const cifar10Cnn: Task = {
   name: 'cifar10-cnn',
   title: 'CIFAR-10 images, a convolutional network with batch norm (Table 1)',
+  schedule: 'warmup-cosine',
   ownOptions: ['augmentValidation'],
   prepare,
 };

@@ -1,9 +1,10 @@
 /** Sizes and learning rates of the CIFAR-10 CNN. */
 
-import type { OptimizerName, PresetName } from '../task.ts';
+import { algorithm1, type TaskPreset, tuned } from '../preset.ts';
+import type { PresetName } from '../task.ts';
 
 /** Every number of a preset. */
-export interface CnnPreset {
+export interface CnnPreset extends TaskPreset {
   /** Channels of the three blocks. */
   readonly widths: readonly [number, number, number];
   /** Units of the hidden dense layer. */
@@ -12,25 +13,7 @@ export interface CnnPreset {
   readonly trainImages: number;
   /** Test images at most. */
   readonly testImages: number;
-  /** Images of a training batch; the last batch of an epoch may be smaller. */
-  readonly batchSize: number;
-  /** Images of an evaluation batch. */
-  readonly evaluationBatchSize: number;
-  /** Passes over the training images. */
-  readonly epochs: number;
-  /** Epochs of warm-up, where the schedule has one. */
-  readonly warmupEpochs: number;
-  /** Peak learning rate of each optimizer. */
-  readonly learningRates: Readonly<Record<OptimizerName, number>>;
-  /** Where the learning rates come from. */
-  readonly learningRateSource: string;
-  /** VRAdam's own hyper-parameters. */
-  readonly vradam: { readonly beta3: number; readonly lrCutoff: number; readonly normGrad: boolean };
 }
-
-const algorithm1 = { beta3: 1, lrCutoff: 19, normGrad: false };
-
-const tuned = 'best validation loss on a grid, at this preset; see the README of this task';
 
 /** The presets. `paper` is the paper's, number by number; `quick` and `medium` are ours, for small machines. */
 export const presets: Readonly<Record<PresetName, CnnPreset>> = {

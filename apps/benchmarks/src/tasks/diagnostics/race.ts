@@ -1,8 +1,8 @@
 /** Every optimizer on every problem, with the same learning rates, seeds and noise. */
 
-import { createOptimizer, float64Ops, type Gradients } from '@vradam/core';
+import { createOptimizer, float64Ops, type Gradients, type OptimizerSpec } from '@vradam/core';
 import { openRandom, type Random } from '../../random.ts';
-import { type Contender, type ContenderName, contenders } from './optimizers.ts';
+import { type ContenderName, contenders } from './optimizers.ts';
 import type { Diagnostic, Vector } from './problem.ts';
 
 /** The budget of each optimizer on each problem: two learning rates for each power of ten. */
@@ -40,18 +40,11 @@ function joined(tensors: Tensors): number[] {
 }
 
 /** What the optimizer is shown at this point. */
-function shown(
-  problem: Diagnostic,
-  x: Vector,
-  step: number,
-  random: Random,
-  l2: number,
-): Gradients<Float64Array> {
+function shown(problem: Diagnostic, x: Vector, step: number, random: Random): Gradients<Float64Array> {
   const { tensors = 1, show, missing } = problem;
   const exact = problem.gradient(x, step);
   const seen = show ? show(exact, step, random) : exact;
-  const decayed = l2 === 0 ? seen : seen.map((value, i) => value + l2 * x[i]!);
-  const entries = Object.entries(cut(decayed, tensors));
+  const entries = Object.entries(cut(seen, tensors));
   return Object.fromEntries(entries.map(([name, part], i) => [name, missing?.(i, step) ? null : part]));
 }
 
@@ -61,14 +54,14 @@ function shown(
  * @param seed - of start and noise, which are the same for all optimizers and learning rates.
  * @returns the loss after the last step; null as soon as it is not finite.
  */
-export function attempt(problem: Diagnostic, { spec, l2 }: Contender, seed: number): number | null {
+export function attempt(problem: Diagnostic, spec: OptimizerSpec, seed: number): number | null {
   const optimizer = createOptimizer(float64Ops, spec);
   const noise = openRandom(seed, 1);
   let x = problem.start(openRandom(seed, 0));
   let parameters = cut(x, problem.tensors ?? 1);
   let state = optimizer.init(parameters);
   for (let step = 0; step < problem.steps; step++) {
-    const gradients = shown(problem, x, step, noise, l2);
+    const gradients = shown(problem, x, step, noise);
     ({ parameters, state } = optimizer.update(parameters, gradients, state));
     x = joined(parameters);
     if (!x.every(Number.isFinite)) return null;

@@ -1,14 +1,13 @@
 /** WikiText-2 with an encoder-decoder transformer: Table 2 and Figures 4-7 of the paper. */
 
-import { adamw, type OptimizerSpec, rmsprop, type Schedule, sgd, vradam } from '@vradam/core';
 import { loadText, type TextDataset } from '../../data/index.ts';
 import type { Evaluation } from '../../engines/engine.ts';
 import { benchmarkError } from '../../errors.ts';
 import type { Batch } from '../../nn/nn.ts';
 import { openRandom } from '../../random.ts';
-import { scheduleOf } from '../schedule.ts';
+import { adamwOptions, type Rivals, taskOptimizers } from '../optimizers.ts';
 import { streams } from '../streams.ts';
-import type { Baseline, OptimizerName, Problem, Score, Task, TaskOptimizer, TaskOptions } from '../task.ts';
+import type { Baseline, Problem, Score, Task, TaskOptions } from '../task.ts';
 import { neverZeroGradients } from './accumulateBug.ts';
 import { batches, cutSequences, type Sequences } from './batches.ts';
 import { languageModelNetwork } from './model.ts';
@@ -17,35 +16,11 @@ import { openTokenizer } from './tokenizerFile.ts';
 import { unigramLoss } from './unigram.ts';
 import { type Tokenizer, wordTokenizer } from './vocabulary.ts';
 
-/** Fixed hyper-parameters of VRAdam's rivals; see the reproduction notes for paper against code. */
-const rivals = {
-  adamw: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-5 },
+const rivals: Rivals = {
+  adamw: adamwOptions,
   'sgd-nesterov': { momentum: 0.9, nesterov: true, weightDecay: 0 },
   rmsprop: { alpha: 0.1, momentum: 0.2, epsilon: 1e-8, weightDecay: 0 },
-} as const;
-
-const vradamFixed = { beta1: 0.9, beta2: 0.999, power: 2, epsilon: 1e-8, weightDecay: 1e-5 } as const;
-
-function specOf(
-  name: OptimizerName,
-  preset: LanguageModelPreset,
-  learningRate: Schedule,
-): [object, OptimizerSpec] {
-  switch (name) {
-    case 'vradam': {
-      const options = { ...preset.vradam, ...vradamFixed };
-      return [options, vradam({ ...options, learningRate })];
-    }
-    case 'adamw':
-      return [rivals.adamw, adamw({ ...rivals.adamw, learningRate })];
-    case 'sgd-nesterov':
-      return [rivals['sgd-nesterov'], sgd({ ...rivals['sgd-nesterov'], learningRate })];
-    case 'rmsprop':
-      return [rivals.rmsprop, rmsprop({ ...rivals.rmsprop, learningRate })];
-    default:
-      return name satisfies never;
-  }
-}
+};
 
 /** Sum of losses and number of tokens that were told right, padding left out. */
 function scorer(padding: number | null): Problem['score'] {
@@ -111,13 +86,14 @@ function describe(
 async function prepare(options: TaskOptions): Promise<Problem> {
   const { seed, schedule, masking, accumulateBug, tokenizer: file } = options;
   const preset = presets[options.preset];
-  const { batchSize, evaluationBatchSize, warmupEpochs, vocabularyLimit } = preset;
+  const { batchSize, evaluationBatchSize, vocabularyLimit } = preset;
   const text = await loadText(options.data);
   const tokenizer = file === undefined ? wordTokenizer(text, vocabularyLimit) : await openTokenizer(file);
   const { size: vocabulary, padding } = tokenizer;
   const splits = cutAll(text, tokenizer, preset);
   const epochs = options.epochs ?? preset.epochs;
   const stepsPerEpoch = Math.ceil(splits.train.count / batchSize);
+  const optimizer = taskOptimizers(preset, rivals, stepsPerEpoch, { schedule, epochs });
 
   return {
     ...describe(text, tokenizer, splits),
@@ -131,11 +107,9 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     validationBatches: () => batches(splits.validation, evaluationBatchSize),
     testBatches: () => batches(splits.test, evaluationBatchSize),
     score: scorer(padding),
-    optimizer(name, learningRate = preset.learningRates[name]): TaskOptimizer {
-      const rate = scheduleOf(schedule, learningRate, { warmupEpochs, epochs, stepsPerEpoch });
-      const [own, plain] = specOf(name, preset, rate);
-      const spec = accumulateBug ? neverZeroGradients(plain) : plain;
-      return { learningRate, options: { learningRate, ...own }, spec };
+    optimizer(name, learningRate) {
+      const plain = optimizer(name, learningRate);
+      return accumulateBug ? { ...plain, spec: neverZeroGradients(plain.spec) } : plain;
     },
   };
 }
@@ -144,6 +118,7 @@ async function prepare(options: TaskOptions): Promise<Problem> {
 export const languageModel: Task = {
   name: 'language-model',
   title: 'WikiText-2, an encoder-decoder transformer that tells the next word (Table 2)',
+  schedule: 'warmup-cosine',
   ownOptions: ['masking', 'accumulateBug', 'tokenizer'],
   prepare,
 };

@@ -1,33 +1,18 @@
 /** Sizes and learning rates of the language model. */
 
-import type { OptimizerName, PresetName } from '../task.ts';
+import { algorithm1, type TaskPreset, tuned } from '../preset.ts';
+import type { PresetName } from '../task.ts';
 import type { TransformerSize } from './model.ts';
 
 /** Every number of a preset. */
-export interface LanguageModelPreset extends Omit<TransformerSize, 'vocabulary'> {
+export interface LanguageModelPreset extends TaskPreset, Omit<TransformerSize, 'vocabulary'> {
   /** Words at most, the three special ones among them. */
   readonly vocabularyLimit: number;
   /** Training sequences at most. */
   readonly trainSequences: number;
   /** Sequences to validate by at most, and as many to test by. */
   readonly evaluationSequences: number;
-  /** Sequences of a training batch; the last batch of an epoch may be smaller. */
-  readonly batchSize: number;
-  /** Sequences of an evaluation batch. */
-  readonly evaluationBatchSize: number;
-  /** Passes over the training sequences. */
-  readonly epochs: number;
-  /** Epochs of warm-up, where the schedule has one. */
-  readonly warmupEpochs: number;
-  /** Peak learning rate of each optimizer. */
-  readonly learningRates: Readonly<Record<OptimizerName, number>>;
-  /** Where the learning rates come from. */
-  readonly learningRateSource: string;
-  /** VRAdam's own hyper-parameters. */
-  readonly vradam: { readonly beta3: number; readonly lrCutoff: number; readonly normGrad: boolean };
 }
-
-const algorithm1 = { beta3: 1, lrCutoff: 19, normGrad: false };
 
 const quick: LanguageModelPreset = {
   vocabularyLimit: 2000,
@@ -44,7 +29,7 @@ const quick: LanguageModelPreset = {
   epochs: 5,
   warmupEpochs: 1,
   learningRates: { vradam: 3e-3, adamw: 3e-3, 'sgd-nesterov': 0.1, rmsprop: 3e-3 },
-  learningRateSource: 'best validation loss on a grid, at this preset; see the README of this task',
+  learningRateSource: tuned,
   vradam: algorithm1,
 };
 
