@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { benchmarkError, checkInteger } from '../errors.ts';
 import { type RecordFile, readRecords, recordBytes } from './cifarRecords.ts';
+import { listFolders } from './folders.ts';
 import type { DataFile, ImageDataset, ImageSet } from './images.ts';
 
 /** How many pictures to read at most; all of them where a number is left out. */
@@ -88,8 +88,11 @@ function describe({ description }: Edition, train: ImageSet, test: ImageSet, fil
   return unknown === 0 ? line : `${line}; ${unknown} of ${files.length} files without a known checksum`;
 }
 
+const published = 'cifar-10-batches-bin';
+const nested = ['cifar10', published, join('cifar10', published)];
+
 async function findEdition(directory: string): Promise<Edition> {
-  const folders = await listFolders(directory);
+  const folders = await listFolders(directory, nested);
   const incomplete: string[][] = [];
   for (const { description, train, test } of editions) {
     for (const folder of folders) {
@@ -109,30 +112,6 @@ function notFound(directory: string, missing: readonly string[] | undefined): Er
     action:
       'Name the folder that holds data_batch_1.bin to data_batch_5.bin and test_batch.bin, or fetch cifar10.',
   });
-}
-
-/** For each folder to look in: canonical file name to path, whether the file is gzipped by name or not. */
-async function listFolders(directory: string): Promise<Map<string, string>[]> {
-  const published = 'cifar-10-batches-bin';
-  const nested = ['cifar10', published, join('cifar10', published)].map((name) => join(directory, name));
-  const folders = [await listFolder(directory)];
-  // The nested folders may be absent, the given one may not.
-  for (const folder of nested) folders.push(await listFolder(folder).catch(() => new Map()));
-  return folders;
-}
-
-async function listFolder(folder: string): Promise<Map<string, string>> {
-  const names = await readdir(folder).catch((cause: unknown) => {
-    throw benchmarkError('ERR_DATA_NOT_FOUND', {
-      wrong: 'the data folder cannot be read',
-      received: folder,
-      action: 'Name a folder that exists.',
-      cause,
-    });
-  });
-  // Sorted backwards, the plain file comes last and wins over its gzipped copy.
-  const sorted = names.sort().reverse();
-  return new Map(sorted.map((name) => [name.replace(/\.gz$/, ''), join(folder, name)]));
 }
 
 async function readFiles(paths: readonly string[], limit: number): Promise<RecordFile[]> {

@@ -1,10 +1,11 @@
 import { loadCifar10 } from './cifar10.ts';
 import type { ImageDataset } from './images.ts';
-import { type SyntheticOptions, syntheticImages } from './synthetic.ts';
+import { loadMnist } from './mnist.ts';
+import { type SyntheticOptions, syntheticDigits, syntheticImages } from './synthetic.ts';
 
 /** What a task asks for, and where real data may lie. */
 export interface LoadImagesOptions extends SyntheticOptions {
-  /** The folder that holds CIFAR-10; without one the pictures are generated. */
+  /** The folder that holds the real pictures; without one they are generated. */
   readonly directory?: string;
 }
 
@@ -20,4 +21,16 @@ export async function loadImages(options: LoadImagesOptions): Promise<ImageDatas
   const { directory, seed, train, test } = options;
   if (directory !== undefined) return loadCifar10(directory, { train, test });
   return syntheticImages({ seed, train, test });
+}
+
+/**
+ * Gives digits: MNIST where a folder is named, else written by strokes; never one for the other.
+ *
+ * @param options - as of {@link loadImages}.
+ * @throws VRAdamError as {@link loadMnist} if there is a folder, as {@link syntheticDigits} if not.
+ */
+export async function loadDigits(options: LoadImagesOptions): Promise<ImageDataset> {
+  const { directory, seed, train, test } = options;
+  if (directory !== undefined) return loadMnist(directory, { train, test });
+  return syntheticDigits({ seed, train, test });
 }
