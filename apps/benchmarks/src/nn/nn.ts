@@ -9,6 +9,7 @@
 /** How a parameter begins. */
 export type Initializer =
   | { readonly kind: 'uniform' /** Limit: values lie in [-bound, bound). */; readonly bound: number }
+  | { readonly kind: 'normal' /** Standard deviation; the mean is 0. */; readonly deviation: number }
   | { readonly kind: 'constant' /** The value of every element. */; readonly value: number };
 
 /** Options of {@link Nn.conv2d}. */
@@ -41,7 +42,7 @@ export interface CrossEntropyOptions {
 
 /**
  * The words. `flatten`, the pools, convolutions and `batchNorm` take images [N, C, H, W]; `transpose`, `reshape`,
- * `split`, `add` and `matMul` take anything else, as an engine may keep the axes of images in another order.
+ * `split`, `mean`, `add`, `mul` and `matMul` take anything else, as an engine may keep the axes of images in another order.
  *
  * @typeParam V - a value of the interpreter: a tensor, a graph value, a shape.
  */
@@ -70,6 +71,14 @@ export interface Nn<V> {
   constant(value: HostTensor): V;
   /** `a + b`, where the axes of `b` are the last ones of `a`. */
   add(a: V, b: V): V;
+  /** `a b`, element by element, where the axes of `b` are the last ones of `a`. */
+  mul(a: V, b: V): V;
+  /** Natural logarithm. */
+  log(x: V): V;
+  /** `log(1 + e^x)`. */
+  softplus(x: V): V;
+  /** The mean along an axis, which is gone then; counted from the end if it is negative. */
+  mean(x: V, axis: number): V;
   /** `factor x`. */
   scale(x: V, factor: number): V;
   /** Products of matrices, `a` [..., m, k] with `b` [..., k, n], both with the same axes before. */
@@ -99,8 +108,10 @@ export interface Nn<V> {
 export interface InputSpec {
   /** Shape of one example. */
   readonly shape: readonly number[];
-  /** `float32` values, or `int32` class labels. */
+  /** `float32` values, or `int32` labels and indices. */
   readonly dtype: 'float32' | 'int32';
+  /** What there is a row of for each; inputs of the same kind have as many. Default `batch`: the examples. */
+  readonly rows?: string;
 }
 
 /** A model with its loss. */

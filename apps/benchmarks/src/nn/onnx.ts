@@ -42,6 +42,10 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
     embedding: (table, indices) => g.gather(table, indices),
     constant: ({ shape, data }) => g.tensor(tensor('float32', shape, data)),
     add: (a, b) => g.add(a, b),
+    mul: (a, b) => g.mul(a, b),
+    log: (x) => g.log(x),
+    softplus: (x) => g.softplus(x),
+    mean: (x, axis) => g.reduceMean(x, [axis]),
     scale: (x, factor) => g.mul(x, factor),
     matMul: (a, b) => g.matMul(a, b),
     softmax: (x) => g.softmax(x),
@@ -68,8 +72,8 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
 /** Writes a network as a graph: its inputs with a batch of any size, its outputs, and the loss of each example. */
 export function onnxGraph(network: Network, context: OnnxContext): GraphBuilder {
   const g = new GraphBuilder({ name: 'network' });
-  const inputs = Object.entries(network.inputs).map(([name, { shape, dtype }]) => {
-    const dims: Dim[] = ['batch', ...shape];
+  const inputs = Object.entries(network.inputs).map(([name, { shape, dtype, rows = 'batch' }]) => {
+    const dims: Dim[] = [rows, ...shape];
     return [name, g.input(name, dtype === 'int32' ? 'int64' : 'float32', dims)] as const;
   });
   const { loss, outputs } = network.run(onnxNn(g, context), Object.fromEntries(inputs));

@@ -1,7 +1,7 @@
 /** The interpreter that only counts: shapes, parameters and multiplications, without a number computed. */
 
 import { benchmarkError } from '../errors.ts';
-import { openRandom } from '../random.ts';
+import { openRandom, type Random } from '../random.ts';
 import type { HostTensor, Initializer, Network, Nn } from './nn.ts';
 
 /** A parameter of a network. */
@@ -97,6 +97,13 @@ export function summarize(network: Network): NetworkSummary {
       if (!endsWith(a, b)) mismatch('the second term', `the end of [${a}]`, b);
       return a;
     },
+    mul(a, b) {
+      if (!endsWith(a, b)) mismatch('the second factor', `the end of [${a}]`, b);
+      return a;
+    },
+    log: (x) => x,
+    softplus: (x) => x,
+    mean: (x, axis) => x.filter((_, i) => i !== (axis + x.length) % x.length),
     scale: (x) => x,
     matMul(a, b) {
       const [m = 0, k = 0] = a.slice(-2);
@@ -142,6 +149,20 @@ export function summarize(network: Network): NetworkSummary {
   return { parameters, buffers, parameterCount, macs };
 }
 
+/** One element of a parameter. A normal one is never beyond 3 deviations: see {@link Random}. */
+function draw(random: Random, initializer: Initializer): number {
+  switch (initializer.kind) {
+    case 'constant':
+      return initializer.value;
+    case 'uniform':
+      return random.uniform(-initializer.bound, initializer.bound);
+    case 'normal':
+      return initializer.deviation * random.normal();
+    default:
+      return initializer satisfies never;
+  }
+}
+
 /**
  * The first values of all parameters: the same seed gives the same numbers on every engine and machine.
  *
@@ -154,11 +175,8 @@ export function initialParameters(
 ): ReadonlyMap<string, HostTensor> {
   const random = openRandom(seed, stream);
   const values = [...parameters].map(([name, { shape, initializer }]): [string, HostTensor] => {
-    const draw =
-      initializer.kind === 'constant'
-        ? () => initializer.value
-        : () => random.uniform(-initializer.bound, initializer.bound);
-    return [name, { shape, data: Float32Array.from({ length: count(shape) }, draw) }];
+    const data = Float32Array.from({ length: count(shape) }, () => draw(random, initializer));
+    return [name, { shape, data }];
   });
   return new Map(values);
 }

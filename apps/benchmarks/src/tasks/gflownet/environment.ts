@@ -6,9 +6,6 @@ export const side = 8;
 /** Cells of the grid. */
 export const cells: number = side * side;
 
-/** Channels of an encoded state: marks, position, visits. */
-export const channels = 3;
-
 /** The actions, by number. `stop` ends a trajectory. */
 export const actions = ['up', 'right', 'down', 'left', 'stop'] as const;
 
