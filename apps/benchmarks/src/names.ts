@@ -12,7 +12,8 @@ export function editDistance(a: string, b: string): number {
     const [row, above, twoAbove] = [[i], rows[i - 1] as number[], rows[i - 2]];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = twoAbove && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? twoAbove[j - 2] : undefined;
+      const swapped =
+        twoAbove && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? twoAbove[j - 2] : undefined;
       row.push(
         Math.min(replaced, (above[j] as number) + 1, (row[j - 1] as number) + 1, (swapped ?? Infinity) + 1),
       );

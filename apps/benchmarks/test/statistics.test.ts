@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openRandom } from '../src/random.ts';
-import { performanceProfiles, profileAt, widest } from '../src/report/profile.ts';
-import { bootstrapInterval, estimate, pairedDifference } from '../src/report/statistics.ts';
+import { performanceProfiles, profileAt, widest } from '../src/report/analysis/profile.ts';
+import { bootstrapInterval, estimate, pairedDifference } from '../src/report/analysis/statistics.ts';
 
 const number = fc.double({ min: -1000, max: 1000, noNaN: true });
 const some = (least: number) => fc.array(number, { minLength: least, maxLength: 8 });
@@ -50,23 +50,21 @@ describe('an estimate', () => {
 });
 
 describe('a bootstrap interval', () => {
-  test.each([
-    [[1, 2]],
-    [[0.5, 1.25, 4]],
-    [[3, 1, 4, 1.5]],
-    [[0.2, 0.21, 0.19, 0.5, 0.22]],
-  ])('of %j is what trying every sample gives, to the noise of 10,000 draws', (values) => {
-    const means = allMeans(values);
-    const [low, high] = bootstrapInterval(values);
-    // the shares of all samples that lie below each end, or at it: five standard errors of a share around 2.5 %
-    const slack = 5 * Math.sqrt((0.025 * 0.975) / 10_000);
-    const below = (end: number) => means.filter((mean) => mean < end - 1e-9).length / means.length;
-    const upTo = (end: number) => means.filter((mean) => mean <= end + 1e-9).length / means.length;
-    expect(below(low)).toBeLessThanOrEqual(0.025 + slack);
-    expect(upTo(low)).toBeGreaterThanOrEqual(0.025 - slack);
-    expect(below(high)).toBeLessThanOrEqual(0.975 + slack);
-    expect(upTo(high)).toBeGreaterThanOrEqual(0.975 - slack);
-  });
+  test.each([[[1, 2]], [[0.5, 1.25, 4]], [[3, 1, 4, 1.5]], [[0.2, 0.21, 0.19, 0.5, 0.22]]])(
+    'of %j is what trying every sample gives, to the noise of 10,000 draws',
+    (values) => {
+      const means = allMeans(values);
+      const [low, high] = bootstrapInterval(values);
+      // the shares of all samples that lie below each end, or at it: five standard errors of a share around 2.5 %
+      const slack = 5 * Math.sqrt((0.025 * 0.975) / 10_000);
+      const below = (end: number) => means.filter((mean) => mean < end - 1e-9).length / means.length;
+      const upTo = (end: number) => means.filter((mean) => mean <= end + 1e-9).length / means.length;
+      expect(below(low)).toBeLessThanOrEqual(0.025 + slack);
+      expect(upTo(low)).toBeGreaterThanOrEqual(0.025 - slack);
+      expect(below(high)).toBeLessThanOrEqual(0.975 + slack);
+      expect(upTo(high)).toBeGreaterThanOrEqual(0.975 - slack);
+    },
+  );
 
   test('lies among the values, whatever their order, and is the same each time', () => {
     fc.assert(
@@ -157,7 +155,8 @@ describe('performance profiles', () => {
         maxLength: names,
       }),
     );
-  const named = (rows: readonly (readonly number[])[]) => new Map(rows.map((row, i) => [`optimizer ${i}`, row]));
+  const named = (rows: readonly (readonly number[])[]) =>
+    new Map(rows.map((row, i) => [`optimizer ${i}`, row]));
 
   test('rise from factor to factor and stay between 0 and 1; somebody is best at factor 1', () => {
     fc.assert(

@@ -1,7 +1,7 @@
 /** What some seeds say of an optimizer, and how sure one can be of it. */
 
 import { deviation, mean, quantileSorted } from 'd3-array';
-import { openRandom } from '../random.ts';
+import { openRandom } from '../../random.ts';
 
 /** An interval. */
 export type Interval = readonly [low: number, high: number];
@@ -33,11 +33,11 @@ const resamples = 10_000;
 export function bootstrapInterval(values: readonly number[], seed = 0): Interval {
   const [sorted, random] = [Float64Array.from(values).sort(), openRandom(seed, 0)];
   const count = sorted.length;
-  const means = Float64Array.from({ length: resamples }, () => {
+  const means = Array.from({ length: resamples }, () => {
     let sum = 0;
     for (let i = 0; i < count; i++) sum += sorted[Math.floor(random.next() * count)] as number;
     return sum / count;
-  }).sort();
+  }).sort((a, b) => a - b);
   const at = (p: number) => quantileSorted(means, p) as number;
   return [at((1 - level) / 2), at((1 + level) / 2)];
 }

@@ -1,0 +1,103 @@
+/** Finds everything under some folders that a report can tell of. */
+
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { benchmarkError, fileSystemError } from '../../errors.ts';
+import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
+import type { Cell } from '../../tasks/diagnostics/race.ts';
+import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
+
+/** A run with all its lines. */
+export interface CollectedRun {
+  /** Its folder. */
+  readonly path: string;
+  readonly record: RunRecord;
+  readonly lines: readonly MetricsLine[];
+}
+
+/** Contents of a `diagnostics.json`. */
+export interface DiagnosticsRecord {
+  readonly schema: 'vradam-diagnostics/1';
+  readonly seeds: readonly number[];
+  readonly learningRates: readonly number[];
+  readonly problems: readonly { readonly name: string; readonly asks: string }[];
+  readonly cells: readonly Cell[];
+}
+
+/** All that was found. */
+export interface Collection {
+  readonly runs: readonly CollectedRun[];
+  readonly diagnostics: readonly DiagnosticsRecord[];
+  readonly portraits: readonly Portrait[];
+}
+
+/** Folders within folders that are looked into. */
+const deepest = 4;
+/** Bytes of the largest JSON file that is read. */
+const largest = 64 * 2 ** 20;
+
+/** Files of these names, at most four folders deep; links are not followed. */
+async function find(folder: string, names: readonly string[], depth = 0): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    throw fileSystemError(folder, error);
+  });
+  const sorted = entries.sort((a, b) => a.name.localeCompare(b.name));
+  const found = sorted.filter((entry) => entry.isFile() && names.includes(entry.name));
+  const deeper = sorted.filter((entry) => entry.isDirectory() && depth < deepest);
+  const inside = await Promise.all(deeper.map(({ name }) => find(join(folder, name), names, depth + 1)));
+  return [...found.map(({ name }) => join(folder, name)), ...inside.flat()];
+}
+
+async function readJson<T extends { readonly schema: string }>(path: string, schema: string): Promise<T> {
+  const refuse = (wrong: string, received: unknown, cause?: unknown) =>
+    benchmarkError('ERR_FILE_FORMAT', {
+      wrong: `${path} ${wrong}`,
+      received,
+      action: 'Repair it, or move it out of the folder of the report.',
+      cause,
+    });
+  const { size } = await stat(path);
+  if (size > largest) throw refuse(`must not be larger than ${largest} bytes`, size);
+  let value: T;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8')) as T;
+  } catch (cause) {
+    throw refuse('is not JSON', cause instanceof Error ? cause.message : cause, cause);
+  }
+  if (value?.schema !== schema) throw refuse(`must be of schema ${schema}`, value?.schema);
+  return value;
+}
+
+async function readRun(path: string): Promise<CollectedRun> {
+  const folder = new RunFolder(path);
+  return { path, record: await folder.readRecord(), lines: await folder.readMetrics() };
+}
+
+/**
+ * Collects runs, diagnostics and phase portraits.
+ *
+ * @param folders - of runs, or of folders of runs.
+ * @throws VRAdamError `ERR_FILE_SYSTEM`; `ERR_FILE_FORMAT` or `ERR_STATE_VERSION` with the file's name;
+ * `ERR_RUN_NOT_FOUND` if there is nothing.
+ */
+export async function collect(folders: readonly string[]): Promise<Collection> {
+  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json'];
+  const found = [...new Set((await Promise.all(folders.map((folder) => find(folder, names)))).flat())];
+  if (found.length === 0) {
+    throw benchmarkError('ERR_RUN_NOT_FOUND', {
+      wrong: 'there are no results',
+      received: folders.join(', '),
+      action: `Name folders with ${names.join(', ')} in them.`,
+    });
+  }
+  const of = (name: string) => found.filter((path) => basename(path) === name);
+  return {
+    runs: await Promise.all(of('run.json').map((path) => readRun(join(path, '..')))),
+    diagnostics: await Promise.all(
+      of('diagnostics.json').map((path) => readJson<DiagnosticsRecord>(path, 'vradam-diagnostics/1')),
+    ),
+    portraits: await Promise.all(
+      of('phase-portrait.json').map((path) => readJson<Portrait>(path, 'vradam-phase-portrait/1')),
+    ),
+  };
+}

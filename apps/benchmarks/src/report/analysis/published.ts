@@ -1,0 +1,66 @@
+/** What arXiv 2505.13196 published of the tasks. */
+
+/** A row of a table: losses; NaN where the paper prints NaN. */
+export interface PublishedRow {
+  readonly optimizer: string;
+  readonly validationLoss: number;
+  readonly testLoss: number;
+}
+
+/** A table of the paper. */
+export interface PublishedTable {
+  /** Its name. */
+  readonly table: string;
+  /** What its losses are. */
+  readonly loss: string;
+  /** In the order of the paper. */
+  readonly rows: readonly PublishedRow[];
+}
+
+const row = (optimizer: string, validationLoss: number, testLoss: number): PublishedRow => {
+  return { optimizer, validationLoss, testLoss };
+};
+
+/** By task. The paper calls AdamW what its code runs as Adam with the decay in the gradient. */
+export const published: Readonly<Record<string, PublishedTable>> = {
+  'cifar10-cnn': {
+    table: 'Table 1',
+    loss: 'cross-entropy',
+    rows: [
+      row('vradam', 0.476, 0.469),
+      row('adamw', 0.522, 0.565),
+      row('sgd-nesterov', 0.625, 0.62),
+      row('rmsprop', 0.801, 0.813),
+    ],
+  },
+  'language-model': {
+    table: 'Table 2',
+    loss: 'cross-entropy, nats a token',
+    rows: [
+      row('vradam', 5.99, 6.0),
+      row('adamw', 6.47, 6.5),
+      row('sgd-nesterov', Number.NaN, Number.NaN),
+      row('rmsprop', Number.NaN, Number.NaN),
+    ],
+  },
+  gflownet: {
+    table: 'Table 3',
+    loss: 'flow loss',
+    rows: [
+      row('vradam', 1.25, 1.33),
+      row('adamw', 2.41, 3.6),
+      row('sgd-nesterov', 2.71, 2.61),
+      row('rmsprop', 25.0, 25.0),
+    ],
+  },
+  diffusion: {
+    table: 'Table 13',
+    loss: 'mean squared error of the noise',
+    rows: [
+      row('vradam', 0.036, 0.036),
+      row('adamw', 0.0354, 0.0354),
+      row('sgd-nesterov', 0.056, 0.054),
+      row('rmsprop', 0.0363, 0.035),
+    ],
+  },
+};
