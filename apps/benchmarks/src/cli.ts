@@ -4,6 +4,7 @@ import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
 import { addDataCommand } from './commands/data.ts';
 import { addDiagnosticsCommand } from './commands/diagnostics.ts';
+import { addListCommand } from './commands/list.ts';
 import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addPhasePortraitCommand } from './commands/phasePortrait.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -18,6 +19,7 @@ const program = new Command('vradam-bench')
   .description('The benchmark suite of VRAdam: fair races between optimizers.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : refused));
 addRunCommand(program);
+addListCommand(program);
 addDataCommand(program);
 addDiagnosticsCommand(program);
 addPhasePortraitCommand(program);

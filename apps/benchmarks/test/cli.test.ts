@@ -1,42 +1,19 @@
 /** What a user of `vradam-bench` meets: a race, its record, an interruption, and going on. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RunFolder } from '../src/run/records.ts';
+import { start } from './command.ts';
 
-const cli = fileURLToPath(new URL('../bin/vradam-bench.mjs', import.meta.url));
 let results = '';
 beforeAll(async () => {
   results = await mkdtemp(join(tmpdir(), 'vradam-bench-'));
 });
 afterAll(() => rm(results, { recursive: true, force: true }));
-
-interface Finished {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
-  const env = { ...process.env, NO_COLOR: '1', VRADAM_DATA: undefined };
-  const child = spawn(process.execPath, [cli, ...args], { env });
-  let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    output += chunk;
-  });
-  const finished = new Promise<Finished>((done) => {
-    child.on('close', (code) => done({ code, output }));
-  });
-  return { child, finished };
-}
 
 const race = ['run', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
 
@@ -132,6 +109,13 @@ test('two tasks in one call: the language task shows its text and baseline, and 
 
 test.each([
   [['run', '--preset', 'huge'], /quick, medium, paper/],
+  [['run', '--preset', 'medum'], /Did you mean medium\?/],
+  [['run', '--engine', 'onxruntime-node'], /Did you mean onnxruntime-node\?/],
+  [['run', 'langauge-model'], /Did you mean language-model\?/],
+  [['run', '--optimizer', 'vradam,adamv'], /Did you mean adamw\?/],
+  [['run', '--seeds', '0'], /whole number/],
+  [['run', '--resume'], /needs to know what to go on with/],
+  [['diagnostics', '--optimizer', 'rmsprob'], /Did you mean rmsprop\?/],
   [['run', '--optimizer', 'vradam,lion'], /Choose each once/],
   [['run', '--seed', '-1'], /whole number/],
   [['run', '--learning-rate', '0'], /number > 0/],

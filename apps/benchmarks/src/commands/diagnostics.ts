@@ -2,14 +2,14 @@
 
 import { join } from 'node:path';
 import Table from 'cli-table3';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import colors from 'picocolors';
 import { commit, hardware } from '../run/environment.ts';
 import { writeAll } from '../run/files.ts';
 import { type ContenderName, contenderNames } from '../tasks/diagnostics/optimizers.ts';
 import { diagnostics } from '../tasks/diagnostics/problems.ts';
 import { type Cell, learningRates, tryAll } from '../tasks/diagnostics/race.ts';
-import { wholeNumber } from './arguments.ts';
+import { namesOf, wholeNumber } from './arguments.ts';
 
 interface Flags {
   readonly optimizer: readonly ContenderName[];
@@ -18,15 +18,6 @@ interface Flags {
   readonly seeds: number;
   readonly out: string;
   readonly json: boolean;
-}
-
-/** A parser of names separated by commas. */
-function namesOf<Name extends string>(known: readonly Name[]): (text: string) => Name[] {
-  return (text) => {
-    const names = text.split(',').map((name) => name.trim()) as Name[];
-    if (names.every((name, i) => known.includes(name) && names.indexOf(name) === i)) return names;
-    throw new InvalidArgumentError(`Choose each once, separated by commas, from ${known.join(', ')}.`);
-  };
 }
 
 function tableOf(cells: readonly Cell[], optimizers: readonly ContenderName[]): string {

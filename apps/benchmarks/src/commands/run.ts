@@ -2,89 +2,32 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import colors from 'picocolors';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
-import { notes, summarizeRun } from '../report/summary.ts';
-import { type ProgressView, progressView, terminalTable } from '../report/terminal.ts';
-import type { RunFolder } from '../run/records.ts';
-import { type Company, type NewRun, resumeRun, startRun } from '../run/run.ts';
+import { resumeRun } from '../run/run.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
   defaultOptimizers,
   maskings,
-  type OptimizerName,
   type OwnOption,
-  type OwnOptions,
   optimizerNames,
   ownDefaults,
-  type PresetName,
   presetNames,
-  type ScheduleName,
   scheduleNames,
 } from '../tasks/task.ts';
-import { positive, wholeNumber } from './arguments.ts';
+import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
+import { interruption, type RaceFlags, runAll, runOne, showOutcome } from './races.ts';
 
-interface Flags extends OwnOptions {
-  readonly preset: PresetName;
-  readonly engine: string;
-  readonly optimizer: readonly OptimizerName[];
-  readonly seed: number;
-  readonly schedule?: ScheduleName;
-  readonly epochs?: number;
-  readonly learningRate?: number;
-  readonly data?: string;
-  readonly tokenizer?: string;
-  readonly results: string;
-  readonly name?: string;
-  readonly resume?: string;
-}
-
-function optimizerList(text: string): OptimizerName[] {
-  const names = text.split(',').map((name) => name.trim()) as OptimizerName[];
-  const wrong = names.find((name, i) => !optimizerNames.includes(name) || names.indexOf(name) !== i);
-  if (wrong === undefined) return names;
-  throw new InvalidArgumentError(`Choose each once, separated by commas, from ${optimizerNames.join(', ')}.`);
+interface Flags extends Omit<RaceFlags, 'resume' | 'stableNames'> {
+  readonly out?: string;
+  /** A run by name or folder; true for all of this call. */
+  readonly resume?: string | true;
 }
 
 function runName(text: string): string {
   if (/^[\w][\w.-]*$/.test(text)) return text;
   throw new InvalidArgumentError('It must be a plain folder name: letters, digits, dots, dashes.');
-}
-
-/** Stops the race at the first Ctrl-C, after the step in progress, and the process at the second. */
-function interruption(): AbortController {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => controller.abort(signal));
-  }
-  return controller;
-}
-
-async function showResult(folder: RunFolder): Promise<void> {
-  const summary = await summarizeRun(folder);
-  const { peakMemoryMiB, dataLine } = summary.record;
-  console.log(`\n${terminalTable(summary)}`);
-  for (const line of notes(summary)) console.log(line);
-  console.log(`Data: ${dataLine}`);
-  console.log(`Peak memory ${peakMemoryMiB} MiB. Record: ${folder.path}`);
-}
-
-/** What the run of one task begins with. */
-function newRun(task: string, flags: Flags, isOneOfMany: boolean): NewRun {
-  const { preset, engine, optimizer, seed, schedule = findTask(task).schedule, epochs } = flags;
-  const { data, tokenizer, learningRate, results, name } = flags;
-  const common = { task, preset, engine, optimizers: optimizer, seed, schedule, epochs };
-  const own = Object.keys(ownDefaults).map((key) => [key, flags[key as keyof OwnOptions]]);
-  return {
-    config: { ...common, ...(Object.fromEntries(own) as OwnOptions) },
-    data,
-    tokenizer,
-    learningRate,
-    results,
-    name: name && isOneOfMany ? `${name}-${task}` : name,
-  };
 }
 
 /** Refuses options that none of the tasks has: they would be ignored in silence. */
@@ -101,51 +44,36 @@ function checkOwnOptions(names: readonly string[], command: Command): void {
   });
 }
 
-/** Runs one task, or goes on with a run, and shows what came of it. */
-async function runOne(
-  begin: (company: Company) => Promise<RunFolder>,
-  signal: AbortSignal,
-  optimizers: number,
-): Promise<void> {
-  let view: ProgressView | null = null;
-  const company: Company = {
-    signal,
-    started({ name, dataLine, network }, { epochs, stepsPerEpoch }) {
-      console.log(
-        `${colors.bold(name)}: ${network.parameters} parameters, ${epochs} epochs of ${stepsPerEpoch} steps`,
-      );
-      console.log(`Data: ${dataLine}`);
-      view = progressView(epochs * stepsPerEpoch, optimizers);
-      return view;
-    },
-  };
-  try {
-    const folder = await begin(company);
-    (view as ProgressView | null)?.close();
-    await showResult(folder);
-  } catch (error) {
-    (view as ProgressView | null)?.close();
-    if (!signal.aborted) throw error;
-    console.log(`\nInterrupted. What was measured is kept; go on with --resume and the name above.`);
-    process.exitCode = 130;
-  }
+/** Continues one run, named by the user. */
+async function resumeOne(resume: string, flags: Flags, signal: AbortSignal): Promise<void> {
+  const { results, data, tokenizer, json } = flags;
+  const path = existsSync(resume) ? resume : join(results, resume);
+  const folder = await runOne((company) => resumeRun(path, { data, tokenizer }, company), signal, json);
+  await showOutcome(folder ? [folder] : [], json);
 }
 
 async function run(names: readonly string[], flags: Flags, command: Command): Promise<void> {
-  const { signal } = interruption();
-  const { results, resume, data, tokenizer, optimizer } = flags;
-  if (resume !== undefined) {
-    const path = existsSync(resume) ? resume : join(results, resume);
-    const again = (company: Company) => resumeRun(path, { data, tokenizer }, company);
-    return runOne(again, signal, optimizer.length);
-  }
+  const { resume, out, name, results } = flags;
+  const signal = interruption();
+  if (typeof resume === 'string') return resumeOne(resume, flags, signal);
   checkOwnOptions(names, command);
-  for (const task of new Set(names)) {
-    if (signal.aborted) return;
-    const start = newRun(task, flags, names.length > 1);
-    await runOne((company) => startRun(start, company), signal, optimizer.length);
+  if (resume && out === undefined && name === undefined) {
+    throw benchmarkError('ERR_OPTION_RANGE', {
+      wrong: '--resume needs to know what to go on with',
+      received: 'neither a run, nor --out, nor --name',
+      action:
+        'Give --resume the name of a run, or repeat the call that was interrupted, with its --out or --name.',
+    });
   }
+  const stableNames = out !== undefined;
+  const all = { ...flags, results: out ?? results, resume: resume === true, stableNames };
+  const folders = await runAll([...new Set(names)], all, signal);
+  await showOutcome(folders, flags.json);
 }
+
+/** An option with a fixed set of names, the nearest of which is suggested for a mistyped one. */
+const choice = (flag: string, description: string, names: readonly string[]): Option =>
+  new Option(flag, description).choices(names).argParser(nameOf(names));
 
 /** Adds the command. */
 export function addRunCommand(program: Command): void {
@@ -153,19 +81,25 @@ export function addRunCommand(program: Command): void {
   program
     .command('run', { isDefault: true })
     .description('train a task with several optimizers: same seed, same weights, same batches')
-    .argument(
-      '[tasks...]',
-      'tasks, one after another',
-      tasks.slice(0, 1).map(({ name }) => name),
-    )
-    .addOption(new Option('--preset <name>', 'size').choices(presetNames).default('quick'))
-    .addOption(new Option('--engine <name>', 'engine').choices(engineNames).default(defaultEngine))
-    .option('--optimizer <names>', 'optimizers, separated by commas', optimizerList, [...defaultOptimizers])
-    .option('--seed <n>', 'seed of weights, batches and augmentation', wholeNumber(0), 0)
-    .addOption(
-      new Option('--schedule <name>', 'learning rate over the epochs (default: the task’s own)').choices(
-        scheduleNames,
+    .addArgument(
+      new Argument('[tasks...]', 'tasks, one after another').default(
+        tasks.slice(0, 1).map(({ name }) => name),
       ),
+    )
+    .addOption(choice('--preset <name>', 'size', presetNames).default('quick'))
+    .addOption(choice('--engine <name>', 'engine', engineNames).default(defaultEngine))
+    .option('--optimizer <names>', 'optimizers, separated by commas', namesOf(optimizerNames), [
+      ...defaultOptimizers,
+    ])
+    .option(
+      '--seed <n>',
+      'seed of weights, batches and augmentation; the first, if there are several',
+      wholeNumber(0),
+      0,
+    )
+    .option('--seeds <n>', 'how many seeds, one run each', wholeNumber(1), 1)
+    .addOption(
+      choice('--schedule <name>', 'learning rate over the epochs (default: the task’s own)', scheduleNames),
     )
     .option('--epochs <n>', 'epochs in place of the preset’s', wholeNumber(1))
     .option('--learning-rate <x>', 'peak learning rate in place of the preset’s', positive)
@@ -181,12 +115,11 @@ export function addRunCommand(program: Command): void {
       false,
     )
     .addOption(
-      new Option(
+      choice(
         '--masking <how>',
         'language-model: what a position may look at; as published, it sees the word that it has to tell',
-      )
-        .choices(maskings)
-        .default(ownDefaults.masking),
+        maskings,
+      ).default(ownDefaults.masking),
     )
     .option(
       '--accumulate-bug',
@@ -199,10 +132,13 @@ export function addRunCommand(program: Command): void {
     )
     .option('--results <dir>', 'folder of all runs', 'results')
     .option('--name <name>', 'name of the run (default: task, preset, engine, time)', runName)
+    .option('--out <dir>', 'folder of this call alone, in place of --results and --name')
     .option(
-      '--resume <run>',
-      'continue an interrupted run, by name or folder; of the other options only --data and --tokenizer count',
+      '--resume [run]',
+      'continue an interrupted run, by name or folder, where of the other options only --data and --tokenizer count; ' +
+        'without a run, go on with this very call, which has --out or --name',
     )
+    .option('--json', 'print what came of it as JSON; all else goes to the standard error', false)
     .addHelpText('after', `\nTasks:\n${names}\n`)
     .action(run);
 }

@@ -1,12 +1,28 @@
 import { createRequire } from 'node:module';
 import { benchmarkError } from '../errors.ts';
+import { suggestion } from '../names.ts';
 import type { Engine } from './engine.ts';
 
+interface EngineEntry {
+  /** Packages without which it does not start. */
+  readonly needs: readonly string[];
+  readonly start: () => Promise<Engine>;
+}
+
 /** Engines by name; each is loaded only when it is asked for. */
-const engines: Readonly<Record<string, () => Promise<Engine>>> = {
-  'onnxruntime-node': async () => (await import('./onnxruntime.ts')).createOnnxruntimeNodeEngine(),
-  'onnxruntime-web': async () => (await import('./onnxruntime.ts')).createOnnxruntimeWebEngine(),
-  'tfjs-wasm': async () => (await import('./tfjsWasm.ts')).createTfjsWasmEngine(),
+const engines: Readonly<Record<string, EngineEntry>> = {
+  'onnxruntime-node': {
+    needs: ['onnxruntime-node'],
+    start: async () => (await import('./onnxruntime.ts')).createOnnxruntimeNodeEngine(),
+  },
+  'onnxruntime-web': {
+    needs: ['onnxruntime-web'],
+    start: async () => (await import('./onnxruntime.ts')).createOnnxruntimeWebEngine(),
+  },
+  'tfjs-wasm': {
+    needs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
+    start: async () => (await import('./tfjsWasm.ts')).createTfjsWasmEngine(),
+  },
 };
 
 /** Names of the engines. */
@@ -22,16 +38,34 @@ function isInstalled(name: string): boolean {
   }
 }
 
-/** The fastest engine that is installed. */
-export const defaultEngine: string = isInstalled('onnxruntime-node') ? 'onnxruntime-node' : 'tfjs-wasm';
+/** Packages that an engine needs and that are not installed. */
+export function missingPackages(engine: string): string[] {
+  return (engines[engine]?.needs ?? []).filter((name) => !isInstalled(name));
+}
 
-/** Starts an engine. */
+/** The fastest engine that is installed. */
+export const defaultEngine: string =
+  missingPackages('onnxruntime-node').length === 0 ? 'onnxruntime-node' : 'tfjs-wasm';
+
+/**
+ * Starts an engine.
+ *
+ * @throws VRAdamError `ERR_OPTION_RANGE` for an unknown name, `ERR_UNSUPPORTED` where it is not installed.
+ */
 export async function startEngine(name: string): Promise<Engine> {
-  const start = Object.hasOwn(engines, name) ? engines[name] : undefined;
-  if (start) return start();
-  throw benchmarkError('ERR_OPTION_RANGE', {
-    wrong: `--engine must be one of ${engineNames.join(', ')}`,
-    received: name,
-    action: 'Choose one of these.',
+  const engine = Object.hasOwn(engines, name) ? engines[name] : undefined;
+  if (!engine) {
+    throw benchmarkError('ERR_OPTION_RANGE', {
+      wrong: `--engine must be one of ${engineNames.join(', ')}`,
+      received: name,
+      action: `${suggestion(name, engineNames)}Choose one of these.`,
+    });
+  }
+  const missing = missingPackages(name);
+  if (missing.length === 0) return engine.start();
+  throw benchmarkError('ERR_UNSUPPORTED', {
+    wrong: `the engine ${name} is not installed`,
+    received: `no ${missing.join(' and no ')}`,
+    action: `Run: npm install ${missing.join(' ')}; or choose another --engine.`,
   });
 }

@@ -4,6 +4,8 @@ import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { Watcher } from '../run/race.ts';
+import type { Race } from './analysis/races.ts';
+import { differenceText, estimateText, percentText } from './format.ts';
 import { cells, headings, type Summary } from './summary.ts';
 
 /** Whether lines can be redrawn: a terminal, and not a log that only looks like one. */
@@ -20,8 +22,9 @@ export interface ProgressView extends Watcher {
  *
  * @param stepsEach - steps of one optimizer.
  * @param races - optimizers.
+ * @param line - prints a line.
  */
-export function progressView(stepsEach: number, races: number): ProgressView {
+export function progressView(stepsEach: number, races: number, line: (text: string) => void): ProgressView {
   const bar = isInteractive
     ? new SingleBar(
         {
@@ -36,7 +39,7 @@ export function progressView(stepsEach: number, races: number): ProgressView {
   let finished = -1;
   const print = (text: string) => {
     bar?.stop();
-    console.log(text);
+    line(text);
     if (started) bar?.start(stepsEach * races, Math.max(finished, 0) * stepsEach, { label: '', loss: '' });
   };
   return {
@@ -78,4 +81,24 @@ export function terminalTable({ rows }: Summary): string {
     table.push(row.validationLoss === best ? texts.map((text) => colors.green(text)) : texts);
   }
   return table.toString();
+}
+
+/** The table of a race over its seeds: means, deviations, and seeds that failed. */
+export function seedsTable({ record, seeds, contenders }: Race): string {
+  const table = new Table({
+    head: ['optimizer', 'val loss', 'test loss', 'test acc', 'test loss minus vradam’s'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { label, metrics, againstVradam } of contenders) {
+    const { validationLoss, testLoss, testAccuracy } = metrics;
+    table.push([
+      label,
+      estimateText(validationLoss),
+      estimateText(testLoss),
+      estimateText(testAccuracy, percentText),
+      againstVradam ? differenceText(againstVradam) : '-',
+    ]);
+  }
+  const title = `${record.config.task}, seeds ${seeds.join(', ')}: mean ± deviation over the seeds`;
+  return `${colors.bold(title)}\n${table.toString()}`;
 }

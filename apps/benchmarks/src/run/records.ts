@@ -111,8 +111,8 @@ export interface FailureLine {
 /** A line of `metrics.jsonl`. */
 export type MetricsLine = StepLine | EpochLine | FinalLine | FailureLine;
 
-/** JSON has no NaN and no infinity: they are written as texts. */
-const encode = (_: string, value: unknown): unknown =>
+/** JSON has no NaN and no infinity: they are written as texts. A replacer for `JSON.stringify`. */
+export const encode = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 const decode = (_: string, value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
@@ -131,19 +131,24 @@ export class RunFolder {
     return join(this.path, name);
   }
 
+  /** Whether a run is there. */
+  async exists(): Promise<boolean> {
+    return (await stat(this.#file('run.json')).catch(() => null)) !== null;
+  }
+
   /** Makes the folder; refuses one that already holds a run. */
   async create(record: RunRecord): Promise<void> {
     await mkdir(this.path, { recursive: true });
-    const taken = await stat(this.#file('run.json')).catch(() => null);
-    if (taken) {
+    if (await this.exists()) {
       throw benchmarkError('ERR_RUN_EXISTS', {
         wrong: 'a run of that name is already there',
         received: record.name,
         action: 'Choose another --name, or continue it with --resume.',
       });
     }
-    await this.writeRecord(record);
+    // the record last: a folder with one is a whole run, whenever the process ends
     await writeFile(this.#file('metrics.jsonl'), '');
+    await this.writeRecord(record);
   }
 
   /** Replaces `run.json` in one move, so that it is never half written. */
@@ -154,11 +159,13 @@ export class RunFolder {
   /** Reads `run.json`. */
   async readRecord(): Promise<RunRecord> {
     const record = await this.#readJson();
+    const schema: unknown = record?.schema;
     if (record?.schema === 'vradam-run/1') return record;
-    throw benchmarkError('ERR_FILE_FORMAT', {
-      wrong: `${this.#file('run.json')} is not the record of a run`,
-      received: record?.schema,
-      action: 'Name the folder of a run.',
+    const isOther = typeof schema === 'string' && schema.startsWith('vradam-run/');
+    throw benchmarkError(isOther ? 'ERR_STATE_VERSION' : 'ERR_FILE_FORMAT', {
+      wrong: `${this.#file('run.json')} is ${isOther ? 'of another version: this one reads vradam-run/1' : 'not the record of a run'}`,
+      received: schema,
+      action: isOther ? 'Use the version that wrote it, or leave it out.' : 'Name the folder of a run.',
     });
   }
 

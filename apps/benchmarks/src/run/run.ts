@@ -160,3 +160,43 @@ export async function resumeRun(path: string, sources: Sources, company: Company
   await drive(record, problem, engine, folder, company, from);
   return folder;
 }
+
+/** A setting of a run that is there, and another that was asked for. */
+function disagreement(
+  { config, optimizers }: RunRecord,
+  { config: asked, learningRate }: NewRun,
+): string | null {
+  const wanted = Object.entries({ ...asked, epochs: asked.epochs ?? config.epochs });
+  const is = (value: unknown) => JSON.stringify(value);
+  // records of before lack options that came later
+  const other = wanted.find(
+    ([key, value]) => key in config && is(config[key as keyof RunConfig]) !== is(value),
+  );
+  if (other) return `${other[0]} ${is(config[other[0] as keyof RunConfig])} instead of ${is(other[1])}`;
+  const rates = Object.values(optimizers).map((options) => options['learningRate']);
+  if (learningRate === undefined || rates.every((rate) => rate === learningRate)) return null;
+  return `learningRate ${rates.join(', ')} instead of ${learningRate}`;
+}
+
+/**
+ * Starts a run, or continues it if it is there, or leaves it as it is if it is completed.
+ *
+ * @throws VRAdamError `ERR_STATE_MISMATCH` if the run that is there was begun with other settings.
+ */
+export async function startOrResumeRun(
+  run: NewRun & { readonly name: string },
+  company: Company,
+): Promise<RunFolder> {
+  const folder = new RunFolder(join(run.results, run.name));
+  if (!(await folder.exists())) return startRun(run, company);
+  const record = await folder.readRecord();
+  const other = disagreement(record, run);
+  if (other) {
+    throw benchmarkError('ERR_STATE_MISMATCH', {
+      wrong: `the run ${run.name} was begun with other settings`,
+      received: other,
+      action: 'Give the options it was begun with, or another --out or --name.',
+    });
+  }
+  return record.status === 'completed' ? folder : resumeRun(folder.path, run, company);
+}

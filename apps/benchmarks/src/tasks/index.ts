@@ -1,4 +1,5 @@
 import { benchmarkError } from '../errors.ts';
+import { suggestion } from '../names.ts';
 import { cifar10Cnn } from './cifar10Cnn/index.ts';
 import { languageModel } from './languageModel/index.ts';
 import type { Task } from './task.ts';
@@ -10,9 +11,10 @@ export const tasks: readonly Task[] = [cifar10Cnn, languageModel];
 export function findTask(name: string): Task {
   const found = tasks.find((task) => task.name === name);
   if (found) return found;
+  const names = tasks.map((task) => task.name);
   throw benchmarkError('ERR_OPTION_RANGE', {
-    wrong: `the task must be one of ${tasks.map((task) => task.name).join(', ')}`,
+    wrong: `the task must be one of ${names.join(', ')}`,
     received: name,
-    action: 'Choose one of these.',
+    action: `${suggestion(name, names)}Choose one of these.`,
   });
 }

@@ -1,0 +1,33 @@
+/** Starts `vradam-bench` as a user does. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../bin/vradam-bench.mjs', import.meta.url));
+
+/** How a process ended. */
+export interface Finished {
+  readonly code: number | null;
+  /** What it printed, on both streams. */
+  readonly output: string;
+  /** What it printed on the standard output. */
+  readonly printed: string;
+}
+
+/** A process of `vradam-bench`, without colours and without anybody's data. */
+export function start(...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
+  const env = { ...process.env, NO_COLOR: '1', VRADAM_DATA: undefined };
+  const child = spawn(process.execPath, [cli, ...args], { env });
+  let [output, printed] = ['', ''];
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+    printed += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  const finished = new Promise<Finished>((done) => {
+    child.on('close', (code) => done({ code, output, printed }));
+  });
+  return { child, finished };
+}
