@@ -6,7 +6,7 @@ import type { Estimate, PairedDifference } from './analysis/statistics.ts';
 const minus = (text: string): string => text.replace('-', '−');
 
 /** A loss or another number: four significant digits, and exponents only where they are needed. NaN is NaN. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (!Number.isFinite(value)) return minus(String(value).replace('Infinity', '∞'));
   const size = Math.abs(value);
   if (value === 0) return '0';
@@ -17,10 +17,6 @@ export function numberText(value: number): string {
 /** A share as percents. */
 export const percentText = (value: number): string =>
   Number.isFinite(value) ? `${minus((100 * value).toFixed(1))} %` : numberText(value);
-
-/** A rate or another small number: two significant digits. */
-export const rateText = (value: number): string =>
-  Number.isFinite(value) ? minus(String(Number(value.toPrecision(2)))) : numberText(value);
 
 /** `mean ± deviation`; how many seeds are NaN, where some are; a dash where nothing was measured. */
 export function estimateText(
@@ -33,12 +29,6 @@ export function estimateText(
   return Number.isNaN(sd) ? text(mean) : `${text(mean)} ± ${text(sd).replace(' %', '')}`;
 }
 
-/** `low .. high`, or a dash. */
-export const intervalText = (
-  found: Pick<Estimate, 'interval'> | undefined,
-  text: (value: number) => string = numberText,
-): string => (found?.interval ? found.interval.map(text).join(' … ') : '–');
-
 const signed = (value: number): string => (value > 0 ? `+${numberText(value)}` : numberText(value));
 
 /** A difference with its interval and the seeds on either side. */
@@ -47,14 +37,4 @@ export function differenceText({ difference, lower, higher, seeds }: PairedDiffe
   const interval = difference.interval ? ` (${difference.interval.map(signed).join(' … ')})` : '';
   const sides = `vradam lower with ${lower} of ${seeds.length}${higher + lower < seeds.length ? ', some equal' : ''}`;
   return `${signed(difference.mean)}${interval}; ${sides}`;
-}
-
-/** Milliseconds. */
-export const millisecondsText = (value: number): string =>
-  Number.isNaN(value) ? '–' : value < 10 ? value.toFixed(1) : value.toFixed(0);
-
-/** Seconds, or minutes where these are many. */
-export function secondsText(value: number): string {
-  if (!Number.isFinite(value)) return numberText(value);
-  return value < 120 ? `${value.toFixed(value < 10 ? 1 : 0)} s` : `${(value / 60).toFixed(1)} min`;
 }

@@ -1,6 +1,6 @@
 /** Races: runs that differ in seed and optimizer only, side by side. */
 
-import { extent, group, median } from 'd3-array';
+import { group, median } from 'd3-array';
 import type { RunRecord } from '../../run/records.ts';
 import { optimizerNames } from '../../tasks/task.ts';
 import type { CollectedRun } from './collect.ts';
@@ -220,11 +220,4 @@ function raceOf(runs: readonly CollectedRun[], id: string): Race {
 export function racesOf(runs: readonly CollectedRun[]): Race[] {
   const byKey = group(runs, ({ record }) => keyOf(record));
   return [...byKey.values()].map((own, i) => raceOf(own, `race-${i + 1}`));
-}
-
-/** Smallest and largest of the numbers of a curve. */
-export function extentOf(points: readonly Point[]): readonly [number, number] {
-  const [low] = extent(points, (point) => point.low);
-  const [, high] = extent(points, (point) => point.high);
-  return [low ?? Number.NaN, high ?? Number.NaN];
 }

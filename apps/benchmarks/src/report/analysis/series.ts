@@ -117,7 +117,7 @@ export function reachedAt(run: SeedRun, target: number): Reached {
 }
 
 /** The best validation loss of a run; infinite if it has none. */
-export const bestValidationLoss = ({ epochs }: SeedRun): number =>
+const bestValidationLoss = ({ epochs }: SeedRun): number =>
   min(epochs, ({ validationLoss }) => (Number.isNaN(validationLoss) ? undefined : validationLoss)) ??
   Number.POSITIVE_INFINITY;
 
