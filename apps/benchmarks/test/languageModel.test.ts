@@ -14,7 +14,7 @@ import {
   nextTokenLogits,
   type TransformerSize,
 } from '../src/tasks/languageModel/model.ts';
-import { type Masking, maskings } from '../src/tasks/task.ts';
+import { type Masking, maskings, ownDefaults } from '../src/tasks/task.ts';
 
 const quick: TransformerSize = {
   vocabulary: 2000,
@@ -142,23 +142,17 @@ test('with dropout, the quick task has the same first five losses on each engine
   timeout: 240_000,
 }, async () => {
   const options = { preset: 'quick', data: undefined, schedule: 'constant', epochs: undefined } as const;
-  const own = {
-    augmentValidation: false,
-    masking: 'causal',
-    accumulateBug: false,
-    tokenizer: undefined,
-  } as const;
-  const problem = await languageModel.prepare({ ...options, ...own, seed: 7 });
+  const problem = await languageModel.prepare({ ...ownDefaults, ...options, tokenizer: undefined, seed: 7 });
   const { network } = problem;
   const { spec } = problem.optimizer('vradam');
   const run = async (name: string, seed: number, steps = 5): Promise<number[]> => {
     const session = await openSession(name, network, seed, spec);
     const losses: number[] = [];
-    for (const batch of problem.trainBatches(0)) {
+    for await (const batch of problem.trainBatches(0, session)) {
       losses.push((await session.trainStep(batch)).loss);
       if (losses.length === steps) break;
     }
-    const [first] = problem.validationBatches(0);
+    const [first] = problem.validationBatches(0, session) as Iterable<Batch>;
     const { losses: evaluated } = await session.evaluate(first as Batch);
     session.dispose();
     return [...losses, ...evaluated];

@@ -9,6 +9,7 @@ import { resumeRun } from '../run/run.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
   defaultOptimizers,
+  gflownetLosses,
   maskings,
   type OwnOption,
   optimizerNames,
@@ -125,6 +126,14 @@ export function addRunCommand(program: Command): void {
       '--accumulate-bug',
       'language-model: never clear the gradients, as the paper’s code does not',
       false,
+    )
+    .addOption(
+      new Option(
+        '--gflownet-loss <kind>',
+        'gflownet: balance of each transition, or what the paper’s code computes in its place',
+      )
+        .choices(gflownetLosses)
+        .default(ownDefaults.gflownetLoss),
     )
     .option(
       '--tokenizer <file>',

@@ -1,6 +1,6 @@
 /** Tables are made from the files of a run, never from memory. */
 
-import type { EpochLine, MetricsLine, RunFolder, RunRecord, StepLine } from '../run/records.ts';
+import type { EpochLine, Metrics, MetricsLine, RunFolder, RunRecord, StepLine } from '../run/records.ts';
 import type { OptimizerName } from '../tasks/task.ts';
 
 /** One row of a table: what an optimizer reached. Numbers that were not reached are NaN. */
@@ -11,9 +11,13 @@ export interface SummaryRow {
   /** Last epoch's mean of batch losses. */
   readonly trainLoss: number;
   readonly validationLoss: number;
-  readonly validationAccuracy: number;
+  /** Null where nothing can be right or wrong. */
+  readonly validationAccuracy: number | null;
   readonly testLoss: number;
-  readonly testAccuracy: number;
+  /** Null where nothing can be right or wrong. */
+  readonly testAccuracy: number | null;
+  /** What else the task tells of its test examples. */
+  readonly metrics: Metrics;
   /** Median wall time of a step, in milliseconds. */
   readonly stepMs: number;
   /** Median part of it that the optimizer took, in milliseconds; null if it was not apart. */
@@ -60,9 +64,10 @@ function rowOf(record: RunRecord, optimizer: OptimizerName, lines: readonly Metr
     learningRate: Number(record.optimizers[optimizer]?.['learningRate']),
     trainLoss: reached?.trainLoss ?? Number.NaN,
     validationLoss: reached?.validationLoss ?? Number.NaN,
-    validationAccuracy: reached?.validationAccuracy ?? Number.NaN,
+    validationAccuracy: reached ? reached.validationAccuracy : Number.NaN,
     testLoss: final?.testLoss ?? Number.NaN,
-    testAccuracy: final?.testAccuracy ?? Number.NaN,
+    testAccuracy: final ? final.testAccuracy : Number.NaN,
+    metrics: final?.metrics ?? {},
     stepMs: median(steps.map(({ stepMs }) => stepMs)),
     optimizerMs: medianOfParts(steps.map(({ optimizerMs }) => optimizerMs)),
     rates: extent(steps.map(({ effectiveLearningRate }) => effectiveLearningRate)),
@@ -79,16 +84,31 @@ export async function summarizeRun(folder: RunFolder): Promise<Summary> {
 
 const number = (value: number, digits: number): string =>
   Number.isNaN(value) ? 'NaN' : value.toFixed(digits);
-const percent = (value: number): string => (Number.isNaN(value) ? 'NaN' : `${(100 * value).toFixed(1)} %`);
+const percent = (value: number | null): string => {
+  if (value === null) return '-';
+  return Number.isNaN(value) ? 'NaN' : `${(100 * value).toFixed(1)} %`;
+};
 const rate = (value: number): string => (Number.isNaN(value) ? 'NaN' : String(Number(value.toPrecision(2))));
 
-/** What was had without learning, and where losses are nats a token the perplexities, a line each. */
+/** The name of a metric for people: `meanReward` is `mean reward`. */
+export const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+/** The test examples' metrics, what was had without learning, and where losses are nats a token the perplexities, a line each. */
 export function notes({ record, rows }: Summary): string[] {
   const { baselines = [], perplexity = false } = record;
-  const lines = baselines.map(
-    ({ name, validationLoss, testLoss }) =>
-      `Without learning, ${name}: val loss ${number(validationLoss, 3)}, test loss ${number(testLoss, 3)}`,
-  );
+  const names = Object.keys(Object.assign({}, ...rows.map(({ metrics }) => metrics)));
+  const lines = [
+    ...baselines.map(
+      ({ name, validationLoss, testLoss }) =>
+        `Without learning, ${name}: val loss ${number(validationLoss, 3)}, test loss ${number(testLoss, 3)}`,
+    ),
+    ...names.map((name) => {
+      const each = rows.map(
+        ({ optimizer, metrics }) => `${optimizer} ${number(metrics[name] ?? Number.NaN, 2)}`,
+      );
+      return `Test ${words(name)}: ${each.join(', ')}`;
+    }),
+  ];
   if (!perplexity) return lines;
   const losses = [...rows.map(({ optimizer, testLoss }) => ({ name: optimizer, testLoss })), ...baselines];
   const each = losses.map(({ name, testLoss }) => `${name} ${number(Math.exp(testLoss), 1)}`);

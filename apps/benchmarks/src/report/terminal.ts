@@ -4,9 +4,10 @@ import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { Watcher } from '../run/race.ts';
+import type { Metrics } from '../run/records.ts';
 import type { Race } from './analysis/races.ts';
 import { differenceText, estimateText, percentText } from './format.ts';
-import { cells, headings, type Summary } from './summary.ts';
+import { cells, headings, type Summary, words } from './summary.ts';
 
 /** Whether lines can be redrawn: a terminal, and not a log that only looks like one. */
 export const isInteractive: boolean = Boolean(process.stdout.isTTY) && !process.env['CI'];
@@ -15,6 +16,12 @@ export const isInteractive: boolean = Boolean(process.stdout.isTTY) && !process.
 export interface ProgressView extends Watcher {
   /** Takes the bar away; call it before anything else is printed. */
   close(): void;
+}
+
+/** What there is to say besides a loss. */
+function besides(accuracy: number | null, metrics: Metrics = {}): string {
+  const own = Object.entries(metrics).map(([name, value]) => `  ${words(name)} ${value.toFixed(2)}`);
+  return `${accuracy === null ? '' : `  accuracy ${(100 * accuracy).toFixed(1)} %`}${own.join('')}`;
 }
 
 /**
@@ -53,12 +60,12 @@ export function progressView(stepsEach: number, races: number, line: (text: stri
     step({ optimizer, step, loss }) {
       bar?.update(finished * stepsEach + step + 1, { label: optimizer, loss: loss.toFixed(3) });
     },
-    epoch({ epoch, trainLoss, validationLoss, validationAccuracy }) {
+    epoch({ epoch, trainLoss, validationLoss, validationAccuracy, metrics }) {
       const losses = `train ${trainLoss.toFixed(3)}  val ${validationLoss.toFixed(3)}`;
-      print(`  epoch ${epoch + 1}  ${losses}  accuracy ${(100 * validationAccuracy).toFixed(1)} %`);
+      print(`  epoch ${epoch + 1}  ${losses}${besides(validationAccuracy, metrics)}`);
     },
-    final({ testLoss, testAccuracy }) {
-      print(`  test loss ${testLoss.toFixed(3)}  accuracy ${(100 * testAccuracy).toFixed(1)} %`);
+    final({ testLoss, testAccuracy, metrics }) {
+      print(`  test loss ${testLoss.toFixed(3)}${besides(testAccuracy, metrics)}`);
     },
     failure(optimizer, reason) {
       print(colors.red(`  ${optimizer} cannot go on: ${reason}`));

@@ -3,12 +3,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { VRAdamError } from '@vradam/core';
 import type { Engine, Session } from '../engines/engine.ts';
-import type { Batch } from '../nn/nn.ts';
 import { initialParameters, type NetworkSummary } from '../nn/shapes.ts';
 import { streams } from '../tasks/streams.ts';
-import type { OptimizerName, Problem, Score } from '../tasks/task.ts';
+import type { Batches, OptimizerName, Problem, Score } from '../tasks/task.ts';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import type { EpochLine, FinalLine, RunConfig, RunFolder, StepLine } from './records.ts';
+import type { EpochLine, FinalLine, Metrics, RunConfig, RunFolder, StepLine } from './records.ts';
 
 /** Somebody who watches a race. */
 export interface Watcher {
@@ -44,28 +43,42 @@ export interface Race {
   readonly signal: AbortSignal;
 }
 
-const mean = ({ loss, correct, count }: Score): { loss: number; accuracy: number } => ({
-  loss: loss / count,
-  accuracy: correct / count,
-});
+/** What some batches are judged to be. */
+interface Judgement {
+  readonly loss: number;
+  readonly accuracy: number | null;
+  readonly metrics: Metrics | undefined;
+}
+
+/** The mean of each number over all of some. */
+function meanOf(all: readonly Metrics[]): Metrics | undefined {
+  const names = Object.keys(all[0] ?? {});
+  const mean = (name: string): number =>
+    all.reduce((sum, each) => sum + (each[name] as number), 0) / all.length;
+  return names.length > 0 ? Object.fromEntries(names.map((name) => [name, mean(name)])) : undefined;
+}
 
 async function judge(
   session: Session,
-  { score }: Problem,
-  batches: Iterable<Batch>,
+  problem: Problem,
+  batches: Batches,
   signal: AbortSignal,
-): Promise<Score> {
+): Promise<Judgement> {
   let total: Score = { count: 0, loss: 0, correct: 0 };
-  for (const batch of batches) {
+  const all: Metrics[] = [];
+  for await (const batch of batches) {
     signal.throwIfAborted();
-    const { count, loss, correct } = score(batch, await session.evaluate(batch));
-    total = { count: total.count + count, loss: total.loss + loss, correct: total.correct + correct };
+    const { count, loss, correct } = problem.score(batch, await session.evaluate(batch));
+    const right = correct === null || total.correct === null ? null : total.correct + correct;
+    total = { count: total.count + count, loss: total.loss + loss, correct: right };
+    all.push(problem.metrics?.(batch) ?? {});
     await setImmediate(); // lets a signal of the user in
   }
-  return total;
+  const accuracy = total.correct === null ? null : total.correct / total.count;
+  return { loss: total.loss / total.count, accuracy, metrics: meanOf(all) };
 }
 
-/** One epoch: its steps, then the validation images. */
+/** One epoch: its steps, then the validation examples. */
 async function trainEpoch(
   race: Race,
   session: Session,
@@ -73,22 +86,29 @@ async function trainEpoch(
   epoch: number,
 ): Promise<void> {
   const { problem, folder, watcher, signal } = race;
-  let [sum, step] = [0, epoch * problem.stepsPerEpoch];
-  for (const batch of problem.trainBatches(epoch)) {
+  let [sum, step, asked] = [0, epoch * problem.stepsPerEpoch, performance.now()];
+  for await (const batch of problem.trainBatches(epoch, session)) {
+    const batchMs = performance.now() - asked;
     signal.throwIfAborted();
+    const report = await session.trainStep(batch);
+    const metrics = problem.metrics?.(batch, report.loss);
     const line: StepLine = {
       kind: 'step',
       optimizer,
       epoch,
       step: step++,
-      ...(await session.trainStep(batch)),
+      ...report,
+      batchMs,
+      ...(metrics && { metrics }),
     };
     sum += line.loss;
     await folder.append(line);
     watcher.step(line);
     await setImmediate();
+    asked = performance.now();
   }
-  const { loss, accuracy } = mean(await judge(session, problem, problem.validationBatches(epoch), signal));
+  const validation = problem.validationBatches(epoch, session);
+  const { loss, accuracy, metrics } = await judge(session, problem, validation, signal);
   const line: EpochLine = {
     kind: 'epoch',
     optimizer,
@@ -96,6 +116,7 @@ async function trainEpoch(
     trainLoss: sum / problem.stepsPerEpoch,
     validationLoss: loss,
     validationAccuracy: accuracy,
+    ...(metrics && { metrics }),
   };
   await folder.append(line);
   watcher.epoch(line);
@@ -120,8 +141,14 @@ async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | nu
       const progress = { optimizer, epochs: epoch + 1, metricsBytes: await folder.metricsBytes() };
       await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: await session.save() }));
     }
-    const { loss, accuracy } = mean(await judge(session, problem, problem.testBatches(), signal));
-    const line: FinalLine = { kind: 'final', optimizer, testLoss: loss, testAccuracy: accuracy };
+    const { loss, accuracy, metrics } = await judge(session, problem, problem.testBatches(session), signal);
+    const line: FinalLine = {
+      kind: 'final',
+      optimizer,
+      testLoss: loss,
+      testAccuracy: accuracy,
+      ...(metrics && { metrics }),
+    };
     await folder.append(line);
     watcher.final(line);
   } finally {

@@ -77,7 +77,14 @@ export interface StepLine extends StepReport {
   readonly epoch: number;
   /** Step over all epochs, from 0. */
   readonly step: number;
+  /** Wall time of making the batch, in milliseconds; absent in records of before. */
+  readonly batchMs?: number;
+  /** What else the task tells of the batch; absent where it tells nothing. */
+  readonly metrics?: Metrics;
 }
+
+/** Numbers of a task's own, by name. */
+export type Metrics = Readonly<Record<string, number>>;
 
 /** A line about a finished epoch. */
 export interface EpochLine {
@@ -88,7 +95,10 @@ export interface EpochLine {
   readonly trainLoss: number;
   /** Per-example mean in evaluation mode. */
   readonly validationLoss: number;
-  readonly validationAccuracy: number;
+  /** Null where nothing can be right or wrong. */
+  readonly validationAccuracy: number | null;
+  /** What else the task tells of the validation batches, as a mean over them; absent where it tells nothing. */
+  readonly metrics?: Metrics;
 }
 
 /** A line about a finished optimizer. */
@@ -96,7 +106,10 @@ export interface FinalLine {
   readonly kind: 'final';
   readonly optimizer: OptimizerName;
   readonly testLoss: number;
-  readonly testAccuracy: number;
+  /** Null where nothing can be right or wrong. */
+  readonly testAccuracy: number | null;
+  /** What else the task tells of the test batches, as a mean over them; absent where it tells nothing. */
+  readonly metrics?: Metrics;
 }
 
 /** A line about an optimizer that could not go on; its remaining metrics are NaN. */

@@ -1,11 +1,12 @@
 import { benchmarkError } from '../errors.ts';
 import { suggestion } from '../names.ts';
 import { cifar10Cnn } from './cifar10Cnn/index.ts';
+import { gflownetTask } from './gflownet/index.ts';
 import { languageModel } from './languageModel/index.ts';
 import type { Task } from './task.ts';
 
 /** All tasks. */
-export const tasks: readonly Task[] = [cifar10Cnn, languageModel];
+export const tasks: readonly Task[] = [cifar10Cnn, languageModel, gflownetTask];
 
 /** The task of a name. */
 export function findTask(name: string): Task {

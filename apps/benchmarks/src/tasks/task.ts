@@ -1,7 +1,7 @@
 /** A benchmark task: data, model, loss, metric, schedule and presets, in one folder. */
 
 import type { OptimizerSpec } from '@vradam/core';
-import type { Evaluation } from '../engines/engine.ts';
+import type { Evaluation, Session } from '../engines/engine.ts';
 import type { Batch, Network } from '../nn/nn.ts';
 
 /** The optimizers of the paper's tables, which race unless others are asked for. */
@@ -41,6 +41,16 @@ export const maskings = ['causal', 'as-published'] as const;
 /** One of {@link maskings}. */
 export type Masking = (typeof maskings)[number];
 
+/**
+ * What a GFlowNet minimises. `corrected`: detailed balance of each transition up to the end of its trajectory.
+ * `as-published`: what the paper's code computes, which compares every trajectory of the batch with every other, one
+ * transition late, and beyond the end.
+ */
+export const gflownetLosses = ['corrected', 'as-published'] as const;
+
+/** One of {@link gflownetLosses}. */
+export type GflownetLoss = (typeof gflownetLosses)[number];
+
 /** Options that not every task has, and that a record keeps. */
 export interface OwnOptions {
   /** Augments the validation images too, as the paper's code does. */
@@ -49,6 +59,8 @@ export interface OwnOptions {
   readonly masking: Masking;
   /** Never clears gradients, as the paper's code of the language model does. */
   readonly accumulateBug: boolean;
+  /** What a GFlowNet minimises. */
+  readonly gflownetLoss: GflownetLoss;
 }
 
 /** What they are unless a user says otherwise. */
@@ -56,6 +68,7 @@ export const ownDefaults: OwnOptions = {
   augmentValidation: false,
   masking: 'causal',
   accumulateBug: false,
+  gflownetLoss: 'corrected',
 };
 
 /** What a user decides about a run of a task. */
@@ -83,8 +96,8 @@ export interface Score {
   readonly count: number;
   /** Sum of their losses. */
   readonly loss: number;
-  /** Examples that were right. */
-  readonly correct: number;
+  /** Examples that were right; null where nothing can be. */
+  readonly correct: number | null;
 }
 
 /** An optimizer of a task, ready to be bound. */
@@ -107,6 +120,9 @@ export interface Baseline {
   readonly testLoss: number;
 }
 
+/** Batches one after another, each made when it is asked for. */
+export type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+
 /** A task with its data in memory. */
 export interface Problem {
   /** The model with its loss. */
@@ -125,14 +141,24 @@ export interface Problem {
   readonly epochs: number;
   /** Steps of an epoch. */
   readonly stepsPerEpoch: number;
-  /** Batches of an epoch: shuffled and augmented by seed and epoch alone. */
-  trainBatches(epoch: number): Iterable<Batch>;
-  /** Batches of the validation examples, the same in every epoch unless they are augmented. */
-  validationBatches(epoch: number): Iterable<Batch>;
+  /**
+   * Batches of an epoch: shuffled and augmented, or sampled, by seed and epoch.
+   *
+   * @param session - what a policy is asked of, where a model makes its own examples; nothing else depends on it.
+   */
+  trainBatches(epoch: number, session: Session): Batches;
+  /** Batches of the validation examples, the same in every epoch unless they are augmented or sampled. */
+  validationBatches(epoch: number, session: Session): Batches;
   /** Batches of the test examples. */
-  testBatches(): Iterable<Batch>;
+  testBatches(session: Session): Batches;
   /** Judges an evaluation. */
   score(batch: Batch, evaluation: Evaluation): Score;
+  /**
+   * What else is worth knowing of a batch, by name; nothing by default.
+   *
+   * @param trainingLoss - of a training step; undefined for batches of an evaluation.
+   */
+  metrics?(batch: Batch, trainingLoss?: number): Readonly<Record<string, number>>;
   /** The optimizer of this name, with a learning rate of the user's or the preset's. */
   optimizer(name: OptimizerName, learningRate?: number): TaskOptimizer;
 }

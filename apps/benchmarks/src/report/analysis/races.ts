@@ -95,8 +95,8 @@ function metricsOf({ epochs, final }: SeedRun): ReadonlyMap<string, number | und
     ['trainLoss', last?.trainLoss],
     ['validationLoss', last?.validationLoss],
     ['testLoss', final?.testLoss],
-    ['validationAccuracy', last?.validationAccuracy],
-    ['testAccuracy', final?.testAccuracy],
+    ['validationAccuracy', last?.validationAccuracy ?? undefined],
+    ['testAccuracy', final?.testAccuracy ?? undefined],
     ...extras,
   ]);
 }
@@ -122,7 +122,7 @@ function curvesOf(runs: readonly SeedRun[]): Record<string, readonly Point[]> {
   const all: [string, readonly Point[]][] = [
     ['trainLoss', stepCurve(runs, ({ loss }) => loss)],
     ['validationLoss', epochCurve(runs, ({ validationLoss }) => validationLoss)],
-    ['validationAccuracy', epochCurve(runs, ({ validationAccuracy }) => validationAccuracy)],
+    ['validationAccuracy', epochCurve(runs, ({ validationAccuracy }) => validationAccuracy ?? undefined)],
     ['effectiveLearningRate', stepCurve(runs, ({ effectiveLearningRate }) => effectiveLearningRate)],
     ['norm', stepCurve(runs, ({ norm }) => norm)],
     ...[...extras].map((name): [string, Point[]] => [
