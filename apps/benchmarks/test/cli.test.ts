@@ -20,7 +20,7 @@ const race = ['run', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
 /** All that a run measured, but for the wall times. */
 async function measured(name: string): Promise<unknown[]> {
   const lines = await new RunFolder(join(results, name)).readMetrics();
-  return lines.map((line) => ({ ...line, stepMs: 0, optimizerMs: 0 }));
+  return lines.map((line) => ({ ...line, stepMs: 0, optimizerMs: 0, batchMs: 0 }));
 }
 
 test('a race records every step; killed or interrupted and resumed it measures the same', {
