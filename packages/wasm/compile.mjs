@@ -6,6 +6,7 @@ import asc from 'assemblyscript/asc';
 const modules = {
   momentKernels: ['moments', 'descendTo', 'sumSquares', 'nonFinite'],
   otherKernels: ['velocity', 'glide', 'sgd', 'rmsprop'],
+  rowKernels: ['momentsOfRow', 'velocityOfRow'],
 };
 
 const options = [

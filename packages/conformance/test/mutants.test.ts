@@ -54,8 +54,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'one counter for all parameters',
     file: 'phases',
-    from: 'const step = before.step + 1',
-    to: 'const step = state.step + 1',
+    from: 'const step = ++own.step;',
+    to: 'const step = (own.step = state.step + 1);',
   },
   {
     name: 'one norm for all groups',
@@ -67,7 +67,7 @@ const mutants: readonly Mutant[] = [
     name: 'a missing gradient counts as zero',
     file: 'phases',
     from: 'const gradient = find(name);',
-    to: 'const gradient = find(name) ?? new Float64Array(before.shape.reduce((a, b) => a * b, 1));',
+    to: 'const gradient = find(name) ?? new Float64Array(own.shape.reduce((a, b) => a * b, 1));',
   },
   {
     name: 'epsilon inside the root',

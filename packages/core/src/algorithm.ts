@@ -77,8 +77,8 @@ export interface Kernel<T, S> {
   /** In place of {@link Algorithm.apply} and the `replace` after it; gives the parameter's handle. */
   apply(parameter: T, entry: Entry<T>, learningRate: S, options: object): T;
   /**
-   * Optional, for backends to which a call costs something: `accumulate` for all tensors of a group at once. From a
-   * parameter's second step on `slots` is the state's own record, so that it can be known again: its tensors are
+   * Optional, for backends to which a call costs something: `accumulate` for all tensors of a group at once. With it a
+   * step writes over the state that it consumes, and so `slots` can be known again from step to step: its tensors are
    * overwritten, and never exchanged for others.
    *
    * @returns terms that add up to the group's norm, or an empty array if the algorithm has none.

@@ -105,6 +105,9 @@ export interface Transform {
   wrap<T, S>(inner: Phases<T, S>): Phases<T, S>;
 }
 
+/** A parameter's record, to be written. */
+type Own<T> = ParameterState<T> & { group: number; step: number; slots: Record<string, T> };
+
 /** A pending result that takes no step. */
 export function idle<T, S>(state: OptimizerState<T>): Pending<T, S> {
   return { stepping: false, state, entries: [], norms: [], learningRates: [], owned: [] };
@@ -150,25 +153,24 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
     measure: () => ({ nonFinite: [], squaredNorm: null }),
 
     accumulate(gradients, state) {
-      const parameters = new Map(); // in the order of the old one
       const entries = groups.map((): Entry<T>[] => []);
       const find = finder(gradients);
+      let copy: Map<string, ParameterState<T>> | undefined;
       // forEach, as an iterator makes objects: with many small tensors a step takes as long as its allocations
-      state.parameters.forEach((before, name) => {
-        let after = before;
+      state.parameters.forEach((own: Own<T>, name) => {
         const gradient = find(name);
-        if (gradient != null) {
-          const { shape, group } = before;
-          const { kernel, options } = groups[group] as Bound;
-          const step = before.step + 1;
-          // a kernel for a whole group leaves the record as it is
-          const slots: Record<string, T> =
-            before.step && kernel.accumulateAll ? before.slots : { ...before.slots };
-          const weightDecay = decays(name) ? options.weightDecay : 0;
-          after = { shape, group, step, slots };
-          (entries[group] as Entry<T>[]).push({ name, group, gradient, slots, step, weightDecay });
+        if (gradient == null) return;
+        let { group, slots } = own;
+        const { kernel, options } = groups[group] as Bound;
+        if (!kernel.accumulateAll) {
+          slots = { ...slots };
+          own = { ...own, slots };
+          copy ??= new Map(state.parameters);
+          copy.set(name, own);
         }
-        parameters.set(name, after);
+        const step = ++own.step;
+        const weightDecay = decays(name) ? options.weightDecay : 0;
+        (entries[group] as Entry<T>[]).push({ name, group, gradient, slots, step, weightDecay });
       });
       const norms = entries.map((own, i) => {
         const { kernel, options } = groups[i] as Bound;
@@ -183,7 +185,8 @@ export function algorithmPhases<T, S>(ops: TensorOps<T, S>, spec: OptimizerSpec)
         for (const term of terms) if (term !== norm) ops.dispose(term as S);
         return norm;
       });
-      return { ...idle({ ...state, step: state.step + 1, parameters }), entries, norms, stepping: true };
+      const next = idle({ ...state, step: state.step + 1, ...(copy && { parameters: copy }) });
+      return { ...next, entries, norms, stepping: true };
     },
 
     apply(parameters, { state, entries, norms: local, learningRates, owned }, norms) {

@@ -121,6 +121,51 @@ export function velocity(g: usize, v: usize, n: i32, b: f32, c: f32): f64 {
   return sum;
 }
 
+/** Bytes that `n` elements of a row take: arrays begin on a cache line. */
+@inline
+function rowBytes(n: i32): usize {
+  return (<usize>((n + 15) & ~15)) << 2;
+}
+
+/**
+ * `moments` of `count` tensors whose arrays lie in three rows, one behind the other.
+ *
+ * @param table - where a sum of v^2 (f64) is that each tensor's is added to, in this order; their lengths (i32) follow.
+ */
+export function momentsOfRow(
+  table: usize,
+  g: usize,
+  v: usize,
+  m: usize,
+  count: i32,
+  b1: f32,
+  c1: f32,
+  b2: f32,
+  c2: f32,
+): void {
+  let sum = load<f64>(table);
+  for (let i = 0; i < count; i++) {
+    const n = load<i32>(table + ((<usize>i) << 2), 8);
+    sum += moments(g, v, m, n, b1, c1, b2, c2);
+    g += rowBytes(n);
+    v += rowBytes(n);
+    m += rowBytes(n);
+  }
+  store<f64>(table, sum);
+}
+
+/** `velocity` of `count` tensors whose arrays lie in two rows; `table` as in `momentsOfRow`. */
+export function velocityOfRow(table: usize, g: usize, v: usize, count: i32, b: f32, c: f32): void {
+  let sum = load<f64>(table);
+  for (let i = 0; i < count; i++) {
+    const n = load<i32>(table + ((<usize>i) << 2), 8);
+    sum += velocity(g, v, n, b, c);
+    g += rowBytes(n);
+    v += rowBytes(n);
+  }
+  store<f64>(table, sum);
+}
+
 /** Sum of x^2. */
 export function sumSquares(x: usize, n: i32): f64 {
   let low = f64x2.splat(0);

@@ -7,7 +7,7 @@
 
 import type { OptimizerSpec } from '@vradam/core';
 import { fail } from './errors.ts';
-import { instantiateKernels, type KernelExports } from './module.ts';
+import { instantiateKernels, instantiateRowKernels, type KernelExports } from './module.ts';
 import { type Memory, platform } from './platform.ts';
 
 /** Elements of a block of an array that lies outside: the blocks of all arrays of a kernel fit a core's own cache. */
@@ -32,7 +32,11 @@ type Placed = Float32Array & { [place]?: Place };
 
 /** Elements that an array of `elements` takes. */
 export const aligned = (elements: number): number => Math.ceil(elements / line) * line;
-const scratchStart = line;
+/** Tensors that a row has at most: as many as fit a block. */
+const mostInRow = block / line;
+/** The table of a row: a float64 and the lengths. */
+const tableStart = line;
+const scratchStart = tableStart + aligned(2 + mostInRow);
 const arenaStart = scratchStart + mostArrays * block;
 /** WebAssembly has 32-bit addresses. */
 const mostElements = 2 ** 30 - arenaStart;
@@ -72,6 +76,12 @@ function makeMemory(elements: number): Memory {
 export class Arena {
   /** The kernels. */
   readonly kernels: KernelExports;
+  /** Those for tensors in a row. */
+  readonly rowKernels: ReturnType<typeof instantiateRowKernels>;
+  /** What they add to, as one element. */
+  readonly rowSum: Float64Array;
+  /** Lengths of the tensors of a row. */
+  readonly rowLengths: Int32Array;
   readonly #buffer: ArrayBufferLike;
   readonly #heap: Float32Array;
   readonly #end: number;
@@ -87,7 +97,11 @@ export class Arena {
       fail('ERR_OPTION_RANGE', `arena must be at most ${mostElements} elements. Received: ${elements}.`);
     }
     const memory = makeMemory(elements);
+    const table = tableStart * bytesPerElement;
     this.kernels = instantiateKernels(memory);
+    this.rowKernels = instantiateRowKernels(memory, table);
+    this.rowSum = new Float64Array(memory.buffer, table, 1);
+    this.rowLengths = new Int32Array(memory.buffer, table + 8, mostInRow);
     this.#buffer = memory.buffer;
     this.#heap = new Float32Array(memory.buffer);
     this.#end = arenaStart + elements;
@@ -160,6 +174,18 @@ export class Arena {
     const scratch = scratchStart + slot * block;
     this.#heap.set(n === x.length ? x : x.subarray(start, start + n), scratch);
     return scratch * bytesPerElement;
+  }
+
+  /**
+   * Address of an array as part of a row; one that lies outside is copied in.
+   *
+   * @param offset - elements before it in the row. Together they must not be more than a block.
+   */
+  loadInRow(x: Float32Array, offset: number): number {
+    const address = this.addressOf(x);
+    if (address !== 0) return address;
+    this.#heap.set(x, scratchStart + offset);
+    return (scratchStart + offset) * bytesPerElement;
   }
 
   /** Copies what a kernel wrote back to an array that lies outside. */

@@ -2,6 +2,7 @@
 
 import { type Entry, float32Ops, type Kernel, type Kernels, type VRMomentumOptions } from '@vradam/core';
 import { type Arena, aligned, block, bytesPerElement, Places } from './arena.ts';
+import type { KernelExports } from './module.ts';
 import { type Addresses, type Rule, rules } from './rules.ts';
 
 /** An array, or none. */
@@ -91,28 +92,54 @@ class FusedRule implements Required<Kernel<Float32Array, number>> {
     const { accumulate, hasNorm, slots: names } = this.#rule;
     if (!accumulate) return [];
     const { power, normGrad } = options as Options;
-    const [arena, places] = [this.#arena, this.#slots];
-    const { kernels } = arena;
+    const [arena, fromVelocity] = [this.#arena, power === 2 && !normGrad];
+    const { kernels, rowKernels, rowSum } = arena;
     const run: Run = (at, n) => accumulate(kernels, at, n, options as never);
+    rowSum[0] = 0;
     let sum = 0;
-    for (let i = 0; i < entries.length; i++) {
+    for (let i = 0; i < entries.length; ) {
+      const count = this.#gather(entries, i);
+      // either way a sum that does not depend on where anything lies
+      if (count > 0) accumulate(rowKernels as KernelExports, at, count, options as never);
+      else {
+        const { gradient, slots } = entries[i] as ArrayEntry;
+        rowSum[0] += inBlocks(arena, run, true, gradient, ...names.map((name) => slots[name]));
+      }
+      const end = i + Math.max(count, 1);
+      for (; i < end; i++) {
+        if (fromVelocity || !hasNorm) continue;
+        const { gradient, slots } = entries[i] as ArrayEntry;
+        sum += sumPower(arena, normGrad ? gradient : (slots['velocity'] as Float32Array), power);
+      }
+    }
+    return hasNorm ? [fromVelocity ? rowSum[0] : sum] : [];
+  }
+
+  /**
+   * Makes a row of gradients of as many tensors as fit, from an entry on, whose slots lie in a row. Sets `at` and the
+   * arena's lengths.
+   *
+   * @returns how many; 0 if not even one, as it lies outside or is too long.
+   */
+  #gather(entries: readonly ArrayEntry[], begin: number): number {
+    const [arena, places] = [this.#arena, this.#slots];
+    let [i, n] = [begin, 0];
+    for (; i < entries.length; i++) {
       const { gradient, slots } = entries[i] as ArrayEntry;
       const { length } = gradient;
-      const isOne = places.find(i, slots) === length && length <= block;
-      if (isOne) {
-        at[2] = arena.load(0, gradient, 0, length);
-        at[3] = places.first[i] as number;
-        at[4] = places.last[i] as number;
-      }
-      // either way a sum that does not depend on where anything lies
-      const squares = isOne
-        ? run(at, length)
-        : inBlocks(arena, run, true, gradient, ...names.map((name) => slots[name]));
-      if (power === 2 && !normGrad) sum += squares;
-      else if (hasNorm)
-        sum += sumPower(arena, normGrad ? gradient : (slots['velocity'] as Float32Array), power);
+      if (places.find(i, slots) !== length || n + length > block) break;
+      const [bytes, first, last] = [n * bytesPerElement, places.first[i] as number, places.last[i] as number];
+      if (i === begin) {
+        at[3] = first;
+        at[4] = last;
+      } else if (first !== at[3] + bytes || last !== at[4] + bytes) break;
+      const g = arena.loadInRow(gradient, n);
+      if (i === begin) at[2] = g;
+      else if (g !== at[2] + bytes) break;
+      arena.rowLengths[i - begin] = length;
+      n += aligned(length);
     }
-    return hasNorm ? [sum] : [];
+    return i - begin;
   }
 
   applyAll(

@@ -1,6 +1,6 @@
 /** The kernels' module, instantiated over a memory. */
 
-import { momentKernels, otherKernels } from './binary.ts';
+import { momentKernels, otherKernels, rowKernels } from './binary.ts';
 import { fail } from './errors.ts';
 import { type Memory, platform } from './platform.ts';
 
@@ -121,3 +121,25 @@ export const instantiateKernels = (memory: Memory, maximumPages?: number): Kerne
   ...instantiateMomentKernels(memory, maximumPages),
   ...instantiate<Omit<KernelExports, keyof MomentKernels>>(otherKernels, memory, maximumPages),
 });
+
+/**
+ * The kernels of {@link Rule.accumulate} for tensors in a row: every argument is that of the first one, `n` is how many
+ * there are, and nothing is given back.
+ *
+ * @param table - byte address of what they are told besides: the sum so far (float64), to which each tensor adds its sum
+ *   of velocity^2, and behind it their lengths (int32).
+ */
+export function instantiateRowKernels(
+  memory: Memory,
+  table: number,
+): Pick<KernelExports, 'moments' | 'velocity'> {
+  type RowKernel = (...args: number[]) => number;
+  const { momentsOfRow, velocityOfRow } = instantiate<Record<'momentsOfRow' | 'velocityOfRow', RowKernel>>(
+    rowKernels,
+    memory,
+  );
+  return {
+    moments: (g, v, m, count, b1, c1, b2, c2) => momentsOfRow(table, g, v, m, count, b1, c1, b2, c2),
+    velocity: (g, v, count, b, c) => velocityOfRow(table, g, v, count, b, c),
+  };
+}
