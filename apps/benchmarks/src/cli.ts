@@ -7,6 +7,7 @@ import { addDiagnosticsCommand } from './commands/diagnostics.ts';
 import { addListCommand } from './commands/list.ts';
 import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addPhasePortraitCommand } from './commands/phasePortrait.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStepCommand } from './commands/step.ts';
 import { addTfjsCommand } from './commands/tfjs.ts';
@@ -20,6 +21,7 @@ const program = new Command('vradam-bench')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : refused));
 addRunCommand(program);
 addListCommand(program);
+addReportCommand(program);
 addDataCommand(program);
 addDiagnosticsCommand(program);
 addPhasePortraitCommand(program);

@@ -1,7 +1,8 @@
 /** The runs of one optimizer over the seeds, as numbers a report shows. */
 
-import { max, mean, median, min, sum } from 'd3-array';
+import { max, mean, min, sum } from 'd3-array';
 import type { EpochLine, FailureLine, FinalLine, MetricsLine, StepLine } from '../../run/records.ts';
+import { median } from '../summary.ts';
 
 /** What one optimizer did with one seed. */
 export interface SeedRun {
@@ -126,6 +127,6 @@ const bestValidationLoss = ({ epochs }: SeedRun): number =>
  * nobody's luckiest run; null if that is not finite.
  */
 export function targetOf(runs: readonly SeedRun[]): number | null {
-  const target = median(runs, bestValidationLoss);
-  return target !== undefined && Number.isFinite(target) ? target : null;
+  const target = median(runs.map(bestValidationLoss));
+  return Number.isFinite(target) ? target : null;
 }

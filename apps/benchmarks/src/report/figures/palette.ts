@@ -13,3 +13,74 @@ export const palette = {
   line: '#c7ccd1',
   paper: '#ffffff',
 } as const;
+
+/** The same, dark enough to be read as text on white. */
+const inks = {
+  vradam: '#00639b',
+  vradamGradientNorm: '#1c76ac',
+  adamw: '#b34f00',
+  adam: '#a14d7b',
+  sgd: '#007a59',
+  rmsprop: '#8f6200',
+} as const;
+
+/** The same for a dark page: on it all of them can be read. */
+const dark: Readonly<Record<string, string>> = {
+  vradam: '#4aa8e8',
+  vradamGradientNorm: '#8fd0f5',
+  adamw: '#ff8f3f',
+  adam: '#e39cc4',
+  sgd: '#2fc79a',
+  rmsprop: '#f2b731',
+  ink: '#e6e9ed',
+  faint: '#9aa4af',
+  line: '#3a424b',
+  paper: '#14181d',
+};
+
+/** An optimizer as figures show it. */
+export interface OptimizerLook {
+  /** As people write it. */
+  readonly name: string;
+  /** Of lines and dots. */
+  readonly color: string;
+  /** Of text. */
+  readonly ink: string;
+}
+
+const look = (name: string, key: keyof typeof inks): OptimizerLook => {
+  return { name, color: palette[key], ink: inks[key] };
+};
+
+const looks: Readonly<Record<string, OptimizerLook>> = {
+  vradam: look('VRAdam', 'vradam'),
+  'vradam-gradient-norm': look('VRAdam, grad. norm', 'vradamGradientNorm'),
+  adamw: look('AdamW', 'adamw'),
+  adam: look('Adam, L2', 'adam'),
+  'sgd-nesterov': look('SGD, Nesterov', 'sgd'),
+  rmsprop: look('RMSProp', 'rmsprop'),
+};
+
+/** How an optimizer looks; one that is not known is grey. */
+export const lookOf = (optimizer: string): OptimizerLook =>
+  (Object.hasOwn(looks, optimizer) ? looks[optimizer] : undefined) ?? {
+    name: optimizer,
+    color: palette.faint,
+    ink: palette.faint,
+  };
+
+const names: readonly (readonly [string, string])[] = [
+  ...Object.entries(palette).map(([key, color]) => [color, key] as const),
+  ...Object.entries(inks).map(([key, color]) => [color, `${key}-ink`] as const),
+];
+
+/** A figure whose colours are custom properties of the page that it stands in, so that a dark page can change them. */
+export function themed(svg: string): string {
+  return names.reduce((text, [color, key]) => text.replaceAll(color, `var(--${key})`), svg);
+}
+
+/** Custom properties for {@link themed}: of a light page, and of a dark one. */
+export const themes: Readonly<Record<'light' | 'dark', string>> = {
+  light: names.map(([color, key]) => `--${key}: ${color};`).join(' '),
+  dark: names.map(([, key]) => `--${key}: ${dark[key.replace('-ink', '')]};`).join(' '),
+};

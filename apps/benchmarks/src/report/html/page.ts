@@ -1,0 +1,208 @@
+/** The page: one file that needs nothing else. */
+
+import type { Collection, DiagnosticsRecord } from '../analysis/collect.ts';
+import type { Race } from '../analysis/races.ts';
+import { lookOf, themed } from '../figures/palette.ts';
+import type { ReportPanel } from '../panels.ts';
+import { diagnosticsRows, overviewTable, resultsTable, speedTable } from '../tables.ts';
+import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
+import { Html, html, jsonForScript } from './html.ts';
+import { style } from './style.ts';
+import { swatch, tableHtml } from './table.ts';
+
+/** A race with its figures. */
+export interface RaceFigures {
+  readonly race: Race;
+  readonly panels: readonly ReportPanel[];
+}
+
+/** All that a page shows. */
+export interface PageParts {
+  readonly races: readonly RaceFigures[];
+  /** Profiles over all races; null for none. */
+  readonly profile: ReportPanel | null;
+  readonly collection: Collection;
+  /** Drawings of the phase portraits. */
+  readonly portraits: readonly string[];
+  /** What else the data are embedded with. */
+  readonly replacer: (key: string, value: unknown) => unknown;
+}
+
+/** Markup of a drawing, in the colours of the page. */
+const drawn = (svg: string): Html => new Html(themed(svg));
+
+const figure = ({ title, detail, drawing }: ReportPanel): Html => html`
+<figure><figcaption>${title}${detail === '' ? null : html`<small>${detail}</small>`}</figcaption>${drawn(drawing.svg)}</figure>`;
+
+const paragraphs = (lines: readonly string[], kind: string): Html[] =>
+  lines.map((line) => html`<p class="${kind}">${line}</p>`);
+
+const items = (lines: readonly string[]): Html | null =>
+  lines.length === 0 ? null : html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
+
+/** What did not come to its end, and what was left out. */
+function shortcomings({ contenders, duplicates }: Race): string[] {
+  const failed = contenders.flatMap((contender) =>
+    contender.failures.map(
+      ({ seed, step, reason }) => `${nameOf(contender)}, seed ${seed}: NaN after ${step} steps. ${reason}`,
+    ),
+  );
+  const unfinished = contenders
+    .filter((contender) => contender.unfinished.length > 0)
+    .map((contender) => `${nameOf(contender)}, seed ${contender.unfinished.join(', ')}: not finished`);
+  const left = duplicates.map((name) => `Left out, another run has the same seed and options: ${name}`);
+  return [...failed, ...unfinished, ...left];
+}
+
+function raceSection({ race, panels }: RaceFigures): Html {
+  const missing = items(shortcomings(race));
+  const several = race.seeds.length > 1;
+  const lines = several
+    ? 'Lines: mean over the seeds. Bands: from the least to the most of them.'
+    : 'One seed: no bands.';
+  const isPaper = race.record.config.preset === 'paper';
+  const scale =
+    race.published && !isPaper
+      ? html`<p class="note">The paper’s numbers are of the paper’s scale, far larger than this run’s: compare orders, not losses.</p>`
+      : null;
+  return html`
+<section id="${race.id}">
+<h2>${titleOf(race)}</h2>
+${paragraphs(captionOf(race), 'note')}
+${tableHtml(resultsTable(race))}
+${scale}
+${items([...ordersOf(race), ...verdictsOf(race)])}
+<p class="note">${lines}</p>
+<div class="panels">${panels.map(figure)}</div>
+<h3>Time to target, and the price of a step</h3>
+<p class="note">${targetText(race)} Training time leaves evaluation out.</p>
+${tableHtml(speedTable(race))}
+${missing && html`<h3>What did not finish, or was left out</h3>${missing}`}
+</section>`;
+}
+
+function diagnosticsSection(record: DiagnosticsRecord): Html {
+  const { optimizers, rows } = diagnosticsRows(record);
+  const most = record.learningRates.length;
+  const heat = (passed: number) => {
+    const strength = Math.round((60 * passed) / most);
+    const color = `color-mix(in srgb, var(--vradam) ${strength}%, transparent)`;
+    return html`<td style="background: ${color}">${passed > 0 ? passed : '–'}</td>`;
+  };
+  const solved = optimizers.map((_, i) => rows.filter(({ passed }) => (passed[i] ?? 0) > 0).length);
+  return html`
+<section id="diagnostics">
+<h2>Diagnostics</h2>
+<p class="note">${rows.length} small problems that each ask one thing of an optimizer. The number says how many of the same ${most}
+learning rates pass, from ${record.learningRates[0] ?? ''} to ${record.learningRates.at(-1) ?? ''}, with every one of ${record.seeds.length} seeds where there is chance.</p>
+<div class="scroll" tabindex="0"><table class="heat">
+<thead><tr><th scope="col">problem</th>${optimizers.map((name) => html`<th scope="col">${swatch(name)}${lookOf(name).name}</th>`)}<th class="text" scope="col">asks for</th></tr></thead>
+<tbody>${rows.map(
+    ({ name, asks, passed }) => html`
+<tr><th scope="row">${name}</th>${passed.map(heat)}<td class="asks">${asks}</td></tr>`,
+  )}
+<tr><th scope="row">solved, of ${rows.length}</th>${solved.map((count) => html`<td><b>${count}</b></td>`)}<td></td></tr>
+</tbody></table></div>
+</section>`;
+}
+
+const portraitSection = (svg: string): Html => html`
+<section id="phase-portrait">
+<h2>Phase portrait (Figure 1)</h2>
+<div class="scroll" tabindex="0"><figure class="wide" style="min-width: 44rem">${drawn(svg)}</figure></div>
+</section>`;
+
+const runsSection = ({ runs }: Collection): Html => html`
+<section id="runs">
+<h2>Runs</h2>
+<div class="scroll" tabindex="0"><table>
+<thead><tr><th scope="col">run</th><th scope="col">seed</th><th class="text" scope="col">status</th><th class="text" scope="col">started</th><th scope="col">peak MiB</th><th class="text" scope="col">commit</th></tr></thead>
+<tbody>${runs.map(
+  ({ record: { name, config, status, startedAt, peakMemoryMiB, commit } }) => html`
+<tr><th scope="row">${name}</th><td>${config.seed}</td><td class="text">${status}</td><td class="text">${startedAt}</td><td>${peakMemoryMiB ?? '–'}</td><td class="text"><code>${(commit ?? '–').replace(/^(\w{12})\w+/, '$1')}</code></td></tr>`,
+)}
+</tbody></table></div>
+</section>`;
+
+const method = html`
+<section id="method">
+<h2>How to read this</h2>
+<ul>
+<li>All optimizers of a race start from the same weights and see the same batches, seed by seed. Each has the learning rate of its row; how it was found is in the task’s README.</li>
+<li>Losses are of the last epoch, not of the best. A seed that failed makes the mean NaN: it is not left out.</li>
+<li>Intervals are percentile bootstrap intervals of the mean, 95 %, from 10,000 resamples. With three seeds such an interval is little more than the range of the seeds.</li>
+<li>The target of a race is the median over AdamW’s seeds of its best validation loss. A seed that never gets there is “not reached”, and counts as infinitely long.</li>
+<li>The profile score is the mean, over factors from 1 to 4, of the share of races whose target an optimizer reaches within that factor of the fewest steps of any: 1 is first everywhere.</li>
+<li>Where a step is one run of one graph, the optimizer’s part of it cannot be told apart and is “–”.</li>
+</ul>
+</section>`;
+
+function navigation({ races, collection, portraits }: PageParts): Html {
+  const names = raceNames(races.map(({ race }) => race));
+  const links = [
+    ...races.map(({ race }, i) => [race.id, names[i]]),
+    ...collection.diagnostics.slice(0, 1).map(() => ['diagnostics', 'diagnostics']),
+    ...portraits.slice(0, 1).map(() => ['phase-portrait', 'phase portrait']),
+    ['runs', 'runs'],
+    ['method', 'how to read this'],
+  ] as [string, string][];
+  return html`<nav>${links.map(([id, text]) => html`<a href="#${id}">${text}</a>`)}</nav>`;
+}
+
+function overview({ races, profile }: PageParts): Html | null {
+  if (races.length === 0) return null;
+  return html`
+<h3>Test loss at a glance</h3>
+${tableHtml(overviewTable(races.map(({ race }) => race)))}
+<p class="note">Mean of the last epoch over the seeds ± standard deviation; least in bold. Differences smaller than the spread are noise.</p>
+${profile && html`<div class="panels">${figure(profile)}</div>`}`;
+}
+
+/** What the page is about, in a sentence. */
+function lead({ races, collection }: PageParts): string {
+  const { runs, diagnostics } = collection;
+  const tasks = new Set(races.map(({ race }) => race.record.config.task)).size;
+  const engines = [...new Set(runs.map(({ record }) => record.config.engine))].join(', ');
+  const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
+  const what =
+    runs.length > 0 ? [`${count(runs.length, 'run')} of ${count(tasks, 'task')} on ${engines}`] : [];
+  const small = diagnostics.map(({ problems }) => count(problems.length, 'small problem'));
+  return `${[...what, ...small].join('; ')}. Optimizers by arXiv 2505.13196 and the rivals it names.`;
+}
+
+/** Writes the page. No script runs in it, and nothing is loaded. */
+export function pageOf(parts: PageParts): string {
+  const { races, collection, portraits, replacer } = parts;
+  const data = {
+    schema: 'vradam-report/1',
+    races: races.map(({ race }) => race),
+    diagnostics: collection.diagnostics,
+  };
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>VRAdam benchmark report</title>
+<style>${style}</style>
+</head>
+<body>
+<header>
+<h1>VRAdam benchmark report</h1>
+<p class="lead faint">${lead(parts)}</p>
+${navigation(parts)}
+</header>
+<main>
+${overview(parts)}
+${races.map(raceSection)}
+${collection.diagnostics.map(diagnosticsSection)}
+${portraits.map(portraitSection)}
+${collection.runs.length > 0 ? runsSection(collection) : null}
+${method}
+</main>
+<script type="application/json" id="data">${jsonForScript(data, replacer)}</script>
+</body>
+</html>
+`.text;
+}

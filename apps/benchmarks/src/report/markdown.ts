@@ -1,0 +1,71 @@
+/** The report as Markdown. */
+
+import type { Collection, DiagnosticsRecord } from './analysis/collect.ts';
+import type { Race } from './analysis/races.ts';
+import { lookOf } from './figures/palette.ts';
+import { diagnosticsRows, overviewTable, type ReportTable, resultsTable, speedTable } from './tables.ts';
+import { captionOf, nameOf, ordersOf, targetText, titleOf, verdictsOf } from './words.ts';
+
+/** Text that Markdown and HTML leave as it is. */
+export function escapeMarkdown(text: string): string {
+  const plain = text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;');
+  return plain.replaceAll(/[\\`*_{}[\]|#!]/g, '\\$&');
+}
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+/** A table; the best of each column is bold. */
+function tableOf({ heads, rows }: ReportTable): string {
+  const rule = heads.map((_, i) => (i === 0 ? '---' : '---:'));
+  const cell = (text: string, best = false) => (best ? `**${escapeMarkdown(text)}**` : escapeMarkdown(text));
+  return [
+    row(heads.map(({ text }) => cell(text))),
+    row(rule),
+    ...rows.map((cells) => row(cells.map(({ text, best }) => cell(text, best)))),
+  ].join('\n');
+}
+
+const list = (lines: readonly string[]): string =>
+  lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n');
+
+function raceText(race: Race): string {
+  const failures = race.contenders.flatMap((contender) =>
+    contender.failures.map(
+      ({ seed, step, reason }) => `${nameOf(contender)}, seed ${seed}: NaN after ${step} steps. ${reason}`,
+    ),
+  );
+  const parts = [
+    `## ${escapeMarkdown(titleOf(race))}`,
+    captionOf(race).map(escapeMarkdown).join(' '),
+    tableOf(resultsTable(race)),
+    list([...ordersOf(race), ...verdictsOf(race)]),
+    escapeMarkdown(targetText(race)),
+    tableOf(speedTable(race)),
+    list(failures),
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function diagnosticsText(record: DiagnosticsRecord): string {
+  const { optimizers, rows } = diagnosticsRows(record);
+  const heads = ['problem', ...optimizers.map((name) => lookOf(name).name)].map((text) => ({ text }));
+  const cells = rows.map(({ name, passed }) => [name, ...passed.map((count) => String(count || '–'))]);
+  const table = tableOf({ heads, rows: cells.map((texts) => texts.map((text) => ({ text }))) });
+  const note = `How many of ${record.learningRates.length} learning rates pass.`;
+  return ['## Diagnostics', note, table].join('\n\n');
+}
+
+/** Writes the text. */
+export function markdownOf(races: readonly Race[], { diagnostics }: Collection): string {
+  const parts = [
+    '# VRAdam benchmark report',
+    ...(races.length > 0 ? ['Test loss at a glance:', tableOf(overviewTable(races))] : []),
+    ...races.map(raceText),
+    ...diagnostics.map(diagnosticsText),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}

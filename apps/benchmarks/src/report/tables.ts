@@ -1,0 +1,161 @@
+/** The tables of a report, as texts: the page and the Markdown file show the same. */
+
+import type { DiagnosticsRecord } from './analysis/collect.ts';
+import type { Contender, Race } from './analysis/races.ts';
+import { medianSteps, profilesOf } from './analysis/summary.ts';
+import { lookOf } from './figures/palette.ts';
+import { estimateText, intervalText, millisecondsText, numberText, percentText, rateText } from './format.ts';
+import { metricName, nameOf, raceNames, reachedText } from './words.ts';
+
+/** A cell. */
+export interface Cell {
+  readonly text: string;
+  /** Whether it is the best of its column. Default false. */
+  readonly best?: boolean;
+  /** Whether it is published, and not ours. Default false. */
+  readonly paper?: boolean;
+  /** An optimizer, whose colour stands beside the text. */
+  readonly optimizer?: string;
+}
+
+/** A table. */
+export interface ReportTable {
+  readonly heads: readonly Cell[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+interface Column {
+  readonly head: string;
+  readonly text: (contender: Contender) => string;
+  /** The number by which the least is best; undefined where none is. */
+  readonly rank?: (contender: Contender) => number;
+  readonly paper?: boolean;
+}
+
+const meanOf =
+  (metric: string) =>
+  (contender: Contender): number =>
+    contender.metrics[metric]?.mean ?? Number.NaN;
+
+const isShare = (metric: string): boolean => metric.endsWith('Accuracy');
+
+/** Metrics that some contender has, beyond the three losses: accuracies, then those of the task's own. */
+export function otherMetrics({ contenders }: Race): string[] {
+  const all = [...new Set(contenders.flatMap(({ metrics }) => Object.keys(metrics)))];
+  return all.filter((name) => !['trainLoss', 'validationLoss', 'testLoss'].includes(name));
+}
+
+function tableOf({ contenders }: Race, columns: readonly Column[]): ReportTable {
+  const best = columns.map(({ rank }) => {
+    const values = rank ? contenders.map(rank).filter(Number.isFinite) : [];
+    return values.length > 1 ? Math.min(...values) : Number.NaN;
+  });
+  const first = (contender: Contender): Cell => ({ text: nameOf(contender), optimizer: contender.optimizer });
+  const cellOf =
+    (contender: Contender) =>
+    (column: Column, i: number): Cell => ({
+      text: column.text(contender),
+      best: column.rank?.(contender) === best[i],
+      paper: column.paper ?? false,
+    });
+  return {
+    heads: [{ text: 'optimizer' }, ...columns.map(({ head, paper = false }) => ({ text: head, paper }))],
+    rows: contenders.map((contender) => [first(contender), ...columns.map(cellOf(contender))]),
+  };
+}
+
+function paperColumns({ published }: Race): Column[] {
+  if (!published) return [];
+  const row = (contender: Contender) =>
+    published.rows.find(({ optimizer }) => optimizer === contender.optimizer);
+  const { table } = published;
+  return [
+    { head: `${table}: val`, paper: true, text: (each) => row(each)?.printed.validationLoss ?? '–' },
+    { head: `${table}: test`, paper: true, text: (each) => row(each)?.printed.testLoss ?? '–' },
+  ];
+}
+
+/** What each contender reached, next to what was published. */
+export function resultsTable(race: Race): ReportTable {
+  const loss = (metric: string): Column => ({
+    head: metricName(metric),
+    text: ({ metrics }) => estimateText(metrics[metric]),
+    rank: meanOf(metric),
+  });
+  const other = (metric: string): Column => ({
+    head: metricName(metric),
+    text: ({ metrics }) => estimateText(metrics[metric], isShare(metric) ? percentText : numberText),
+  });
+  const several = race.contenders.some(({ metrics }) => metrics['testLoss']?.interval);
+  const interval: Column = {
+    head: 'test loss, 95 %',
+    text: ({ metrics }) => intervalText(metrics['testLoss']),
+  };
+  return tableOf(race, [
+    loss('validationLoss'),
+    loss('testLoss'),
+    ...paperColumns(race),
+    ...(several ? [interval] : []),
+    loss('trainLoss'),
+    ...otherMetrics(race).map(other),
+    { head: 'learning rate', text: ({ learningRate }) => rateText(learningRate) },
+  ]);
+}
+
+/** How soon the target was reached, and what a step costs. */
+export function speedTable(race: Race): ReportTable {
+  const apart = race.contenders.some(({ optimizerMs }) => optimizerMs !== null);
+  const optimizer: Column = {
+    head: 'of it the optimizer',
+    text: ({ optimizerMs }) => (optimizerMs === null ? '–' : millisecondsText(optimizerMs)),
+  };
+  return tableOf(race, [
+    { head: 'steps to target', text: (each) => reachedText(each, 'steps'), rank: medianSteps },
+    { head: 'training time to target', text: (each) => reachedText(each, 'seconds') },
+    { head: 'ms a step', text: ({ stepMs }) => millisecondsText(stepMs) },
+    ...(apart ? [optimizer] : []),
+  ]);
+}
+
+/** All races at a glance: mean test losses, and how often each was within reach of the fastest. */
+export function overviewTable(races: readonly Race[]): ReportTable {
+  const names = [...new Set(races.flatMap(({ contenders }) => contenders.map(({ optimizer }) => optimizer)))];
+  const profiles = new Map(profilesOf(races).map(({ name, score }) => [name, score]));
+  const columns = races.map((race) => {
+    const column = resultsTable(race);
+    const at = column.heads.findIndex(({ text }) => text === metricName('testLoss'));
+    return new Map(column.rows.map((row, i) => [race.contenders[i]?.optimizer, row[at]]));
+  });
+  const score = (name: string) => profiles.get(name)?.toFixed(2) ?? '–';
+  const tasks = raceNames(races).map((text) => ({ text }));
+  return {
+    heads: [{ text: 'optimizer' }, ...tasks, { text: 'profile score' }],
+    rows: names.map((optimizer) => [
+      { text: lookOf(optimizer).name, optimizer },
+      ...columns.map((column) => column.get(optimizer) ?? { text: '–' }),
+      { text: score(optimizer) },
+    ]),
+  };
+}
+
+/** A problem of the diagnostics with what each optimizer did. */
+export interface DiagnosticsRow {
+  readonly name: string;
+  readonly asks: string;
+  /** Learning rates that passed, for each optimizer. */
+  readonly passed: readonly number[];
+}
+
+/** The diagnostics as rows. */
+export function diagnosticsRows({ problems, cells }: DiagnosticsRecord): {
+  readonly optimizers: readonly string[];
+  readonly rows: readonly DiagnosticsRow[];
+} {
+  const optimizers = [...new Set(cells.map(({ optimizer }) => optimizer))];
+  const passed = (problem: string, optimizer: string) =>
+    cells.find((cell) => cell.problem === problem && cell.optimizer === optimizer)?.passedRates ?? 0;
+  const rows = problems.map(({ name, asks }) => {
+    return { name, asks, passed: optimizers.map((optimizer) => passed(name, optimizer)) };
+  });
+  return { optimizers, rows };
+}

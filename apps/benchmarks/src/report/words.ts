@@ -1,0 +1,125 @@
+/** Sentences of a report. */
+
+import { tasks } from '../tasks/index.ts';
+import type { Contender, Race } from './analysis/races.ts';
+import { lookOf } from './figures/palette.ts';
+import { differenceText, numberText, secondsText } from './format.ts';
+
+/** What people call a task. */
+export function titleOf({ record }: Pick<Race, 'record'>): string {
+  return tasks.find(({ name }) => name === record.config.task)?.title ?? record.config.task;
+}
+
+/** Short names of races, each another one: as much as it takes to tell them apart. */
+export function raceNames(races: readonly Race[]): string[] {
+  const names = races.map(({ id, record: { config } }) => {
+    const epochs = `${config.epochs} epoch${config.epochs === 1 ? '' : 's'}`;
+    const parts = [`${config.task}, ${config.preset}`, epochs, config.engine, id];
+    return parts.map((_, i) => parts.slice(0, i + 1).join(', '));
+  });
+  return names.map((own) => {
+    const isOnly = (name: string, i: number) => names.filter((each) => each[i] === name).length === 1;
+    return own.find(isOnly) ?? (own.at(-1) as string);
+  });
+}
+
+/** A contender as people write it, with its learning rate where the optimizer raced with several. */
+export function nameOf({ label, optimizer }: Pick<Contender, 'label' | 'optimizer'>): string {
+  return lookOf(optimizer).name + label.slice(optimizer.length);
+}
+
+const list = (values: readonly (string | number)[]): string => values.join(', ');
+
+/** Scale, seeds, engine, data and machine of a race. */
+export function captionOf({ record, seeds }: Race): string[] {
+  const { config, network, versions, hardware, dataLine, taskConfig } = record;
+  const { task, preset, epochs, schedule, engine } = config;
+  const steps = taskConfig['stepsPerEpoch'];
+  const own = Object.entries(config).filter(([key, value]) =>
+    ['augmentValidation', 'accumulateBug'].includes(key) ? value === true : false,
+  );
+  const version = versions[engine] === undefined ? '' : ` ${versions[engine]}`;
+  return [
+    `${task}, preset ${preset}: ${network.parameters.toLocaleString('en')} parameters, ${epochs} epoch${epochs === 1 ? '' : 's'}` +
+      `${typeof steps === 'number' ? ` of ${steps} steps` : ''}, schedule ${schedule}` +
+      `${own.map(([key]) => `, ${key}`).join('')}.`,
+    `${seeds.length > 1 ? `Seeds ${list(seeds)}: mean ± standard deviation` : `One seed, ${seeds[0]}: no spread is known`}. ` +
+      `Engine ${engine}${version}, Node ${versions['node']}, ${hardware['cpu']}, ${hardware['cores']} cores.`,
+    `Data: ${dataLine.replace(/\.$/, '')}.`,
+  ];
+}
+
+const testLoss = ({ metrics }: Contender): number => metrics['testLoss']?.mean ?? Number.NaN;
+
+/** From least to most, those without a number last and together. */
+function orderOf(rows: readonly { readonly name: string; readonly loss: number }[]): string {
+  const finite = rows.filter(({ loss }) => Number.isFinite(loss)).sort((a, b) => a.loss - b.loss);
+  const failed = rows.filter(({ loss }) => !Number.isFinite(loss)).map(({ name }) => name);
+  const parts = finite.map(({ name, loss }, i) => {
+    const equal = i > 0 && (finite[i - 1] as { loss: number }).loss === loss;
+    return `${i === 0 ? '' : equal ? ' = ' : ' < '}${name}`;
+  });
+  return [parts.join(''), ...(failed.length > 0 ? [`NaN: ${failed.join(', ')}`] : [])]
+    .filter(Boolean)
+    .join('; ');
+}
+
+/** The order by mean test loss here, and in the paper. */
+export function ordersOf({ contenders, published }: Race): string[] {
+  const ours = contenders.map((each) => ({ name: nameOf(each), loss: testLoss(each) }));
+  const lines = [`By test loss here: ${orderOf(ours)}.`];
+  if (!published) return lines;
+  const theirs = published.rows.map((row) => ({ name: lookOf(row.optimizer).name, loss: row.testLoss }));
+  return [...lines, `In the paper’s ${published.table}: ${orderOf(theirs)}.`];
+}
+
+/** What the seeds say of VRAdam against each rival, in plain words. */
+export function verdictsOf({ contenders }: Race): string[] {
+  return contenders.flatMap((rival) => {
+    const pair = rival.againstVradam;
+    if (!pair || pair.seeds.length === 0) return [];
+    const { difference, lower, seeds } = pair;
+    const counted = `lower for VRAdam with ${lower} of ${seeds.length} seeds`;
+    const name = nameOf(rival);
+    const begin = `Test loss of ${name} minus VRAdam’s: ${differenceText(pair)}, ${counted}`;
+    if (!Number.isFinite(difference.mean)) return [`${begin}; a seed that is NaN leaves no mean.`];
+    if (!difference.interval) return [`${begin}. One seed decides nothing.`];
+    const [low, high] = difference.interval;
+    if (low > 0) return [`${begin}: above 0, VRAdam does better.`];
+    return [high < 0 ? `${begin}: below 0, VRAdam does worse.` : `${begin}: undecided.`];
+  });
+}
+
+/** Steps to the target, seed by seed; a seed that missed it says so. */
+export function reachedText({ reached }: Pick<Contender, 'reached'>, of: 'steps' | 'seconds'): string {
+  if (!reached || reached.length === 0) return '–';
+  const text = of === 'steps' ? numberOfSteps : secondsText;
+  const values = reached.map((each) => each[of]);
+  const got = values.filter(Number.isFinite).map(text);
+  const missed = values.length - got.length;
+  if (missed === 0) return got.join(', ');
+  const times = values.length > 1 ? ` ×${missed}` : '';
+  return [...(got.length > 0 ? [got.join(', ')] : []), `not reached${times}`].join('; ');
+}
+
+const numberOfSteps = (steps: number): string => String(Math.round(steps));
+
+/** What counts as arrived. */
+export const targetText = ({ target }: Race): string =>
+  target === null
+    ? 'No target: it is set by AdamW’s seeds, and there is none that got to a loss.'
+    : `Target: validation loss ${numberText(target)}, the median over AdamW’s seeds of its best; looked at after each epoch.`;
+
+const words: Readonly<Record<string, string>> = {
+  trainLoss: 'training loss',
+  validationLoss: 'validation loss',
+  testLoss: 'test loss',
+  validationAccuracy: 'validation accuracy',
+  testAccuracy: 'test accuracy',
+  effectiveLearningRate: 'effective learning rate',
+  norm: 'norm that brakes',
+};
+
+/** A metric in words: `meanReward` is `mean reward`. */
+export const metricName = (name: string): string =>
+  words[name] ?? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -1,0 +1,105 @@
+/** Writes a report: a page, a text, and every figure as SVG and PNG. */
+
+import { join } from 'node:path';
+import { writeAll } from '../run/files.ts';
+import { encode } from '../run/records.ts';
+import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
+import { type Collection, collect } from './analysis/collect.ts';
+import { type Race, racesOf } from './analysis/races.ts';
+import { composeFigure } from './figures/figure.ts';
+import type { Drawing } from './figures/plot.ts';
+import { renderPng } from './figures/png.ts';
+import { pageOf, type RaceFigures } from './html/page.ts';
+import { markdownOf } from './markdown.ts';
+import { panelsOf, profilePanel } from './panels.ts';
+import { captionOf, titleOf } from './words.ts';
+
+/** What was written. */
+export interface WrittenReport {
+  /** The page. */
+  readonly page: string;
+  readonly runs: number;
+  readonly races: number;
+}
+
+const columns = 3;
+
+/** Lines of at most 150 letters, which is what a figure of three columns has room for. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= 150) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** The panels of a race as one figure. */
+function figureOf({ race, panels }: RaceFigures): Drawing {
+  const column = (at: number) => panels.filter((_, i) => i % columns === at);
+  return composeFigure({
+    title: titleOf(race),
+    subtitle: captionOf(race).flatMap(wrapped),
+    legend: [],
+    columns: Array.from({ length: columns }, (_, i) => column(i)).filter((own) => own.length > 0),
+  });
+}
+
+/** A drawing as two files. */
+const filesOf = (name: string, { svg }: Drawing): [string, string | Uint8Array][] => [
+  [`${name}.svg`, svg],
+  [`${name}.png`, renderPng(svg)],
+];
+
+/** A report before it is written. */
+export interface ComposedReport {
+  readonly page: string;
+  readonly text: string;
+  /** Figures by file name, without its ending. */
+  readonly figures: readonly (readonly [name: string, drawing: Drawing])[];
+  readonly races: number;
+}
+
+/** Composes a report of what was collected. */
+export function composeReport(collection: Collection): ComposedReport {
+  const races = racesOf(collection.runs);
+  const shown = races.map((race): RaceFigures => ({ race, panels: panelsOf(race) }));
+  const profile = profilePanel(races);
+  const portraits = collection.portraits.map(drawPortrait);
+  const page = pageOf({
+    races: shown,
+    profile,
+    collection,
+    portraits: portraits.map(({ svg }) => svg),
+    replacer: encode,
+  });
+  const drawn = shown.filter(({ panels }) => panels.length > 0);
+  const nameOf = ({ id, record }: Race) => `${id}-${record.config.task}`.replaceAll(/[^\w-]/g, '_');
+  return {
+    page,
+    text: markdownOf(races, collection),
+    figures: [
+      ...drawn.map((each) => [nameOf(each.race), figureOf(each)] as const),
+      ...(profile ? [['performance-profile', profile.drawing] as const] : []),
+      ...portraits.map((drawing, i) => [`phase-portrait-${i + 1}`, drawing] as const),
+    ],
+    races: races.length,
+  };
+}
+
+/**
+ * Reports on everything under some folders.
+ *
+ * @param folders - with results.
+ * @param out - where `report.html`, `report.md` and `figures` go.
+ * @throws VRAdamError as {@link collect}, and `ERR_FILE_SYSTEM`.
+ */
+export async function writeReport(folders: readonly string[], out: string): Promise<WrittenReport> {
+  const collection = await collect(folders);
+  const { page, text, figures, races } = composeReport(collection);
+  const files = figures.flatMap(([name, drawing]) => filesOf(name, drawing));
+  await writeAll(join(out, 'figures'), Object.fromEntries(files));
+  await writeAll(out, { 'report.html': page, 'report.md': text });
+  return { page: join(out, 'report.html'), runs: collection.runs.length, races };
+}
