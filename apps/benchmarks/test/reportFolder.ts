@@ -7,7 +7,7 @@ import { type MetricsLine, RunFolder, type RunRecord } from '../src/run/records.
 export type Losses = Readonly<Record<string, readonly number[]>>;
 
 /** Steps of an epoch of these runs. */
-export const stepsPerEpoch = 4;
+const stepsPerEpoch = 4;
 
 /** A record; parts of it in place of the usual. */
 export function recordOf(name: string, losses: Losses, parts: Partial<RunRecord> = {}): RunRecord {

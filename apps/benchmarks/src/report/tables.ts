@@ -40,7 +40,7 @@ const meanOf =
 const isShare = (metric: string): boolean => metric.endsWith('Accuracy');
 
 /** Metrics that some contender has, beyond the three losses: accuracies, then those of the task's own. */
-export function otherMetrics({ contenders }: Race): string[] {
+function otherMetrics({ contenders }: Race): string[] {
   const all = [...new Set(contenders.flatMap(({ metrics }) => Object.keys(metrics)))];
   return all.filter((name) => !['trainLoss', 'validationLoss', 'testLoss'].includes(name));
 }
