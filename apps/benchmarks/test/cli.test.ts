@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RunFolder } from '../src/run/records.ts';
-import { start } from './command.ts';
+import { measuredIn, start } from './command.ts';
 
 let results = '';
 beforeAll(async () => {
@@ -17,11 +17,7 @@ afterAll(() => rm(results, { recursive: true, force: true }));
 
 const race = ['run', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
 
-/** All that a run measured, but for the wall times. */
-async function measured(name: string): Promise<unknown[]> {
-  const lines = await new RunFolder(join(results, name)).readMetrics();
-  return lines.map((line) => ({ ...line, stepMs: 0, optimizerMs: 0, batchMs: 0 }));
-}
+const measured = (name: string) => measuredIn(join(results, name));
 
 test('a race records every step; killed or interrupted and resumed it measures the same', {
   timeout: 240_000,

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { RunFolder } from '../src/run/records.ts';
 
 const cli = fileURLToPath(new URL('../bin/vradam-bench.mjs', import.meta.url));
 
@@ -30,4 +31,10 @@ export function start(...args: string[]): { child: ChildProcess; finished: Promi
     child.on('close', (code) => done({ code, output, printed }));
   });
   return { child, finished };
+}
+
+/** All that a run measured, but for the wall times. */
+export async function measuredIn(path: string): Promise<unknown[]> {
+  const lines = await new RunFolder(path).readMetrics();
+  return lines.map((line) => ({ ...line, stepMs: 0, optimizerMs: 0, batchMs: 0 }));
 }

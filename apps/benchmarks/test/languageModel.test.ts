@@ -170,7 +170,7 @@ test.each(engines)('%s: a checkpoint goes on bit for bit, with the masks that co
   const network = languageModelNetwork(small, 'causal', padding);
   const straight = await openSession(name, network, 2);
   for (let step = 0; step < 2; step++) await straight.trainStep(text(small, 3, step));
-  const progress = { optimizer: 'vradam', epochs: 1, metricsBytes: 0 } as const;
+  const progress = { optimizer: 'vradam', epochs: 1, steps: 0, lossSum: 0, metricsBytes: 0 } as const;
   const { snapshot } = decodeCheckpoint(encodeCheckpoint({ progress, snapshot: await straight.save() }));
   const expected = (await straight.trainStep(text(small, 3, 2))).loss;
   straight.dispose();

@@ -38,6 +38,8 @@ export interface RaceFlags extends OwnOptions {
   readonly stableNames: boolean;
   /** Whether runs that are there are continued, or left as they are if completed. */
   readonly resume: boolean;
+  /** Steps between two checkpoints of an epoch. */
+  readonly checkpointSteps: number;
   /** Whether the outcome is printed as JSON, and all else to the standard error. */
   readonly json: boolean;
 }
@@ -81,17 +83,18 @@ const printer = (json: boolean): ((text: string) => void) => (json ? console.err
 /**
  * Runs one task, or goes on with a run, and shows it.
  *
- * @returns its folder; null if it was interrupted, which is then said, with exit code 130.
+ * @returns its folder; null if it was interrupted, which is then said, with exit code 130 or 143.
  */
 export async function runOne(
   begin: (company: Company) => Promise<RunFolder>,
   signal: AbortSignal,
-  json: boolean,
+  { json, checkpointSteps }: Pick<RaceFlags, 'json' | 'checkpointSteps'>,
 ): Promise<RunFolder | null> {
   const say = printer(json);
   let view: ProgressView | null = null;
   const company: Company = {
     signal,
+    checkpointSteps,
     started({ name, dataLine, network, config }, { epochs, stepsPerEpoch }) {
       const size = `${network.parameters} parameters, ${epochs} epochs of ${stepsPerEpoch} steps`;
       say(`${colors.bold(name)}: ${size}, seed ${config.seed}`);
@@ -109,7 +112,7 @@ export async function runOne(
     (view as ProgressView | null)?.close();
     if (!signal.aborted) throw error;
     say('\nInterrupted. What was measured is kept; go on with --resume and the name above.');
-    process.exitCode = 130;
+    process.exitCode = signal.reason === 'SIGTERM' ? 143 : 130;
     return null;
   }
 }
@@ -153,7 +156,7 @@ export async function runAll(
         flags.resume && name !== undefined
           ? startOrResumeRun({ ...run, name }, company)
           : startRun(run, company);
-      const folder = await runOne(begin, signal, flags.json);
+      const folder = await runOne(begin, signal, flags);
       if (folder) folders.push(folder);
     }
   }

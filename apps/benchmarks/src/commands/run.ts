@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
-import { resumeRun } from '../run/run.ts';
+import { defaultCheckpointSteps, resumeRun } from '../run/run.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
   defaultOptimizers,
@@ -49,7 +49,7 @@ function checkOwnOptions(names: readonly string[], command: Command): void {
 async function resumeOne(resume: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { results, data, tokenizer, json } = flags;
   const path = existsSync(resume) ? resume : join(results, resume);
-  const folder = await runOne((company) => resumeRun(path, { data, tokenizer }, company), signal, json);
+  const folder = await runOne((company) => resumeRun(path, { data, tokenizer }, company), signal, flags);
   await showOutcome(folder ? [folder] : [], json);
 }
 
@@ -146,6 +146,12 @@ export function addRunCommand(program: Command): void {
       '--resume [run]',
       'continue an interrupted run, by name or folder, where of the other options only --data and --tokenizer count; ' +
         'without a run, go on with this very call, which has --out or --name',
+    )
+    .option(
+      '--checkpoint-steps <n>',
+      'steps between two checkpoints of an epoch; there is one at its end, and where a run is stopped',
+      wholeNumber(1),
+      defaultCheckpointSteps,
     )
     .option('--json', 'print what came of it as JSON; all else goes to the standard error', false)
     .addHelpText('after', `\nTasks:\n${names}\n`)

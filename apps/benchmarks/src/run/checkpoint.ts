@@ -19,6 +19,10 @@ export interface RunProgress {
   readonly optimizer: OptimizerName;
   /** Its finished epochs. */
   readonly epochs: number;
+  /** Steps taken of the epoch in progress. */
+  readonly steps: number;
+  /** Sum of their losses. */
+  readonly lossSum: number;
   /** Bytes of `metrics.jsonl` that belong to what is finished. */
   readonly metricsBytes: number;
 }
@@ -31,7 +35,8 @@ export interface Checkpoint {
   readonly snapshot: Snapshot | null;
 }
 
-const schema = 'vradam-checkpoint/1';
+/** The first version had no steps within an epoch; it is still read. */
+const schemas = ['vradam-checkpoint/2', 'vradam-checkpoint/1'];
 
 type Tensors = Record<string, SafeTensor>;
 
@@ -65,7 +70,10 @@ export function encodeCheckpoint({ progress, snapshot }: Checkpoint): Uint8Array
     };
   }
   const passes = String(snapshot?.passes ?? 0);
-  return encodeSafetensors({ tensors, metadata: { schema, progress: JSON.stringify(progress), passes } });
+  return encodeSafetensors({
+    tensors,
+    metadata: { schema: schemas[0] as string, progress: JSON.stringify(progress), passes },
+  });
 }
 
 /**
@@ -75,15 +83,15 @@ export function encodeCheckpoint({ progress, snapshot }: Checkpoint): Uint8Array
  */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes);
-  if (metadata['schema'] !== schema) {
+  if (!schemas.includes(metadata['schema'] ?? '')) {
     throw benchmarkError('ERR_STATE_VERSION', {
-      wrong: `a checkpoint must be of schema ${schema}`,
+      wrong: `a checkpoint must be of schema ${schemas.join(' or ')}`,
       received: metadata['schema'],
       action: 'Continue the run with the version that began it.',
     });
   }
   try {
-    const progress = JSON.parse(metadata['progress'] ?? '') as RunProgress;
+    const progress = { steps: 0, lossSum: 0, ...JSON.parse(metadata['progress'] ?? '') } as RunProgress;
     const { optimizer } = tensors;
     if (!optimizer) return { progress, snapshot: null };
     const snapshot = {

@@ -6,7 +6,7 @@ import type { Engine, Session } from '../engines/engine.ts';
 import { initialParameters, type NetworkSummary } from '../nn/shapes.ts';
 import { streams } from '../tasks/streams.ts';
 import type { Batches, OptimizerName, Problem, Score } from '../tasks/task.ts';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunProgress } from './checkpoint.ts';
 import type { EpochLine, FinalLine, Metrics, RunConfig, RunFolder, StepLine } from './records.ts';
 
 /** Somebody who watches a race. */
@@ -41,6 +41,8 @@ export interface Race {
   readonly watcher: Watcher;
   /** Asks the race to stop after the step in progress. */
   readonly signal: AbortSignal;
+  /** A checkpoint after as many steps of an epoch, and at its end. */
+  readonly checkpointSteps: number;
 }
 
 /** What some batches are judged to be. */
@@ -78,42 +80,91 @@ async function judge(
   return { loss: total.loss / total.count, accuracy, metrics: meanOf(all) };
 }
 
-/** One epoch: its steps, then the validation examples. */
+/** How far an epoch has come. */
+type EpochProgress = Pick<RunProgress, 'steps' | 'lossSum'>;
+
+const unbegun: EpochProgress = { steps: 0, lossSum: 0 };
+
+/** A checkpoint within an epoch; none where batches need the model that made them. */
+async function keep(
+  { problem, folder }: Race,
+  session: Session,
+  progress: Omit<RunProgress, 'metricsBytes'>,
+): Promise<void> {
+  if (problem.batchesNeedModel) return;
+  const metricsBytes = await folder.metricsBytes();
+  const snapshot = await session.save();
+  await folder.writeCheckpoint(encodeCheckpoint({ progress: { ...progress, metricsBytes }, snapshot }));
+}
+
+/**
+ * The steps of an epoch, from where it was left.
+ *
+ * @param progress - moved on with each step.
+ */
+async function trainSteps(
+  race: Race,
+  session: Session,
+  optimizer: OptimizerName,
+  epoch: number,
+  progress: { -readonly [Key in keyof EpochProgress]: number },
+): Promise<void> {
+  const { problem, folder, watcher, signal, checkpointSteps } = race;
+  let [skip, asked] = [progress.steps, performance.now()];
+  for await (const batch of problem.trainBatches(epoch, session)) {
+    // batches follow from seed and epoch: those of before are drawn again, and left
+    if (skip-- > 0) continue;
+    const batchMs = performance.now() - asked;
+    signal.throwIfAborted();
+    const report = await session.trainStep(batch);
+    const metrics = problem.metrics?.(batch, report.loss);
+    const step = epoch * problem.stepsPerEpoch + progress.steps;
+    const own = { kind: 'step', optimizer, epoch, step } as const;
+    const line: StepLine = { ...own, ...report, batchMs, ...(metrics && { metrics }) };
+    await folder.append(line);
+    progress.lossSum += line.loss;
+    progress.steps++;
+    watcher.step(line);
+    const isDue = progress.steps % checkpointSteps === 0 && progress.steps < problem.stepsPerEpoch;
+    if (isDue) await keep(race, session, { optimizer, epochs: epoch, ...progress });
+    await setImmediate();
+    asked = performance.now();
+  }
+}
+
+/** One epoch: its steps, then the validation examples; a checkpoint where it was asked to stop. */
 async function trainEpoch(
   race: Race,
   session: Session,
   optimizer: OptimizerName,
   epoch: number,
+  from: EpochProgress,
 ): Promise<void> {
-  const { problem, folder, watcher, signal } = race;
-  let [sum, step, asked] = [0, epoch * problem.stepsPerEpoch, performance.now()];
-  for await (const batch of problem.trainBatches(epoch, session)) {
-    const batchMs = performance.now() - asked;
-    signal.throwIfAborted();
-    const report = await session.trainStep(batch);
-    const metrics = problem.metrics?.(batch, report.loss);
-    const line: StepLine = {
-      kind: 'step',
-      optimizer,
-      epoch,
-      step: step++,
-      ...report,
-      batchMs,
-      ...(metrics && { metrics }),
-    };
-    sum += line.loss;
-    await folder.append(line);
-    watcher.step(line);
-    await setImmediate();
-    asked = performance.now();
+  const progress = { steps: from.steps, lossSum: from.lossSum };
+  try {
+    await trainSteps(race, session, optimizer, epoch, progress);
+    await validate(race, session, optimizer, epoch, progress.lossSum);
+  } catch (error) {
+    if (race.signal.aborted) await keep(race, session, { optimizer, epochs: epoch, ...progress });
+    throw error;
   }
+}
+
+/** What the validation examples say at the end of an epoch. */
+async function validate(
+  { problem, folder, watcher, signal }: Race,
+  session: Session,
+  optimizer: OptimizerName,
+  epoch: number,
+  lossSum: number,
+): Promise<void> {
   const validation = problem.validationBatches(epoch, session);
   const { loss, accuracy, metrics } = await judge(session, problem, validation, signal);
   const line: EpochLine = {
     kind: 'epoch',
     optimizer,
     epoch,
-    trainLoss: sum / problem.stepsPerEpoch,
+    trainLoss: lossSum / problem.stepsPerEpoch,
     validationLoss: loss,
     validationAccuracy: accuracy,
     ...(metrics && { metrics }),
@@ -122,7 +173,7 @@ async function trainEpoch(
   watcher.epoch(line);
 }
 
-/** All epochs of one optimizer that are not done yet, with a checkpoint after each, then the test images. */
+/** What is left of one optimizer's epochs, with a checkpoint after each, then the test examples. */
 async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | null): Promise<void> {
   const { config, problem, network, learningRates, engine, folder, watcher, signal } = race;
   const session = await engine.createSession({
@@ -135,10 +186,12 @@ async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | nu
   try {
     if (from?.snapshot) await session.load(from.snapshot);
     const done = from?.progress.epochs ?? 0;
-    watcher.begin(optimizer, done * problem.stepsPerEpoch);
+    const { steps, lossSum } = from?.progress ?? unbegun;
+    watcher.begin(optimizer, done * problem.stepsPerEpoch + steps);
     for (let epoch = done; epoch < problem.epochs; epoch++) {
-      await trainEpoch(race, session, optimizer, epoch);
-      const progress = { optimizer, epochs: epoch + 1, metricsBytes: await folder.metricsBytes() };
+      await trainEpoch(race, session, optimizer, epoch, epoch === done ? { steps, lossSum } : unbegun);
+      const metricsBytes = await folder.metricsBytes();
+      const progress = { optimizer, epochs: epoch + 1, ...unbegun, metricsBytes };
       await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: await session.save() }));
     }
     const { loss, accuracy, metrics } = await judge(session, problem, problem.testBatches(session), signal);
@@ -194,7 +247,8 @@ export async function runRace(race: Race, from: Checkpoint | null): Promise<void
     }
     const next = config.optimizers[i + 1];
     if (!next) break;
-    const progress = { optimizer: next, epochs: 0, metricsBytes: await folder.metricsBytes() };
+    const metricsBytes = await folder.metricsBytes();
+    const progress = { optimizer: next, epochs: 0, ...unbegun, metricsBytes };
     await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: null }));
   }
 }

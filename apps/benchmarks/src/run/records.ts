@@ -3,7 +3,7 @@
 import { appendFile, mkdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepReport } from '../engines/engine.ts';
-import { benchmarkError } from '../errors.ts';
+import { benchmarkError, fileSystemError, isFileSystemError } from '../errors.ts';
 import type {
   Baseline,
   OptimizerName,
@@ -130,7 +130,16 @@ export const encode = (_: string, value: unknown): unknown =>
 const decode = (_: string, value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
 
-/** The files of one run. */
+/** Does something with files, and says of which folder they are if the disk does not let it. */
+async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw isFileSystemError(error) ? fileSystemError(path, error) : error;
+  }
+}
+
+/** The files of one run. A disk that is full or cannot be written is an error `ERR_FILE_SYSTEM`. */
 export class RunFolder {
   /** Path of the folder. */
   readonly path: string;
@@ -151,7 +160,7 @@ export class RunFolder {
 
   /** Makes the folder; refuses one that already holds a run. */
   async create(record: RunRecord): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    await onDisk(this.path, () => mkdir(this.path, { recursive: true }));
     if (await this.exists()) {
       throw benchmarkError('ERR_RUN_EXISTS', {
         wrong: 'a run of that name is already there',
@@ -160,7 +169,7 @@ export class RunFolder {
       });
     }
     // the record last: a folder with one is a whole run, whenever the process ends
-    await writeFile(this.#file('metrics.jsonl'), '');
+    await onDisk(this.path, () => writeFile(this.#file('metrics.jsonl'), ''));
     await this.writeRecord(record);
   }
 
@@ -197,15 +206,13 @@ export class RunFolder {
 
   /** Adds lines to `metrics.jsonl`. */
   async append(...lines: MetricsLine[]): Promise<void> {
-    await appendFile(
-      this.#file('metrics.jsonl'),
-      lines.map((line) => `${JSON.stringify(line, encode)}\n`).join(''),
-    );
+    const text = lines.map((line) => `${JSON.stringify(line, encode)}\n`).join('');
+    await onDisk(this.path, () => appendFile(this.#file('metrics.jsonl'), text));
   }
 
   /** Length of `metrics.jsonl`, in bytes. */
   async metricsBytes(): Promise<number> {
-    return (await stat(this.#file('metrics.jsonl'))).size;
+    return (await onDisk(this.path, () => stat(this.#file('metrics.jsonl')))).size;
   }
 
   /** Cuts `metrics.jsonl` back to where a checkpoint was made. */
@@ -222,7 +229,7 @@ export class RunFolder {
 
   /** Reads all whole lines of `metrics.jsonl`; a last line without its end, from a killed process, is left out. */
   async readMetrics(): Promise<MetricsLine[]> {
-    const text = await readFile(this.#file('metrics.jsonl'), 'utf8');
+    const text = await onDisk(this.path, () => readFile(this.#file('metrics.jsonl'), 'utf8'));
     const lines = text
       .slice(0, text.lastIndexOf('\n') + 1)
       .split('\n')
@@ -253,7 +260,9 @@ export class RunFolder {
 
   async #replace(name: string, content: string | Uint8Array): Promise<void> {
     const part = this.#file(`${name}.part`);
-    await writeFile(part, content);
-    await rename(part, this.#file(name));
+    await onDisk(this.path, async () => {
+      await writeFile(part, content);
+      await rename(part, this.#file(name));
+    });
   }
 }

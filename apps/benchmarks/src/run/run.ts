@@ -33,12 +33,17 @@ export interface NewRun extends Sources {
   readonly name: string | undefined;
 }
 
+/** Steps between two checkpoints, unless a user says otherwise. */
+export const defaultCheckpointSteps = 200;
+
 /** How a run is accompanied. */
 export interface Company {
   /** Told once the data are there. */
   started(record: RunRecord, problem: Problem): Watcher;
   /** Asks the run to stop after the step in progress. */
   readonly signal: AbortSignal;
+  /** A checkpoint after as many steps of an epoch, and at its end. Default {@link defaultCheckpointSteps}. */
+  readonly checkpointSteps?: number;
 }
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -73,6 +78,7 @@ async function drive(
     folder,
     watcher: company.started(record, problem),
     signal: company.signal,
+    checkpointSteps: company.checkpointSteps ?? defaultCheckpointSteps,
   };
   const close = (status: RunRecord['status']) =>
     folder.writeRecord({
@@ -84,7 +90,8 @@ async function drive(
   try {
     await runRace(race, from);
   } catch (error) {
-    await close('interrupted');
+    // on a full disk this fails too, and the first error says why
+    await close('interrupted').catch(() => null);
     throw error;
   }
   await close('completed');

@@ -142,6 +142,11 @@ export interface Problem {
   /** Steps of an epoch. */
   readonly stepsPerEpoch: number;
   /**
+   * Whether training batches depend on the model at the moment they are made, so that an epoch cannot be gone on with in
+   * its middle. Default false.
+   */
+  readonly batchesNeedModel?: boolean;
+  /**
    * Batches of an epoch: shuffled and augmented, or sampled, by seed and epoch.
    *
    * @param session - what a policy is asked of, where a model makes its own examples; nothing else depends on it.

@@ -89,6 +89,7 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     config: { ...preset, epochs, schedule, gflownetLoss, stepsPerEpoch: updatesPerEpoch },
     epochs,
     stepsPerEpoch: updatesPerEpoch,
+    batchesNeedModel: true,
     trainBatches: (epoch, session) => sampler.batches(session, streams.training(epoch), 'training'),
     validationBatches: (epoch, session) => sampler.batches(session, streams.validation(epoch), 'evaluation'),
     // no epoch validates with the stream of the one after the last
