@@ -1,6 +1,6 @@
 /** What a run leaves behind: `run.json` and `metrics.jsonl`, the source of every table and figure. */
 
-import { appendFile, mkdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepReport } from '../engines/engine.ts';
 import { benchmarkError, fileSystemError, isFileSystemError } from '../errors.ts';
@@ -260,9 +260,14 @@ export class RunFolder {
 
   async #replace(name: string, content: string | Uint8Array): Promise<void> {
     const part = this.#file(`${name}.part`);
-    await onDisk(this.path, async () => {
-      await writeFile(part, content);
-      await rename(part, this.#file(name));
-    });
+    try {
+      await onDisk(this.path, async () => {
+        await writeFile(part, content);
+        await rename(part, this.#file(name));
+      });
+    } catch (error) {
+      await rm(part, { force: true }); // on a full disk its bytes are needed
+      throw error;
+    }
   }
 }
