@@ -43,6 +43,24 @@ export interface Snapshot {
 export interface Session {
   /** Takes one step. */
   trainStep(batch: Batch): Promise<StepReport>;
+  /**
+   * Adds the gradients of a batch to those of the batches before; a batch counts as much as another, however large.
+   *
+   * @returns mean loss of the batch.
+   */
+  accumulate(batch: Batch): Promise<number>;
+  /** Takes one step with the mean of the gradients that were accumulated. */
+  optimizerStep(): Promise<Omit<StepReport, 'loss'>>;
+  /**
+   * Product of the Hessian of a batch's mean loss with a vector, in training mode. Nothing changes.
+   *
+   * @param vector - as many numbers as each parameter has, by its name.
+   * @returns the product, by parameter name.
+   */
+  hessianVectorProduct(
+    batch: Batch,
+    vector: Readonly<Record<string, Float32Array>>,
+  ): Promise<Readonly<Record<string, Float32Array>>>;
   /** Looks at a batch with the running statistics. */
   evaluate(batch: Batch): Promise<Evaluation>;
   /** Copies everything out. */
@@ -71,6 +89,11 @@ export interface SessionOptions {
 export interface Engine {
   /** Name on the command line. */
   readonly name: string;
+  /**
+   * How it makes products of Hessians: `null` exactly, else by the difference of two gradients, and then how far apart
+   * their parameters are, as a Euclidean distance.
+   */
+  readonly hessianStep: number | null;
   /** Versions of what it runs on, for the record. */
   readonly versions: Readonly<Record<string, string>>;
   /** Starts training a network. */

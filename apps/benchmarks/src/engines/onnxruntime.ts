@@ -5,7 +5,13 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Value } from '@vradam/onnx-autodiff';
-import { createTrainingSession, type Feeds, type OrtModule, type TrainingSession } from '@vradam/onnxruntime';
+import {
+  createTrainingSession,
+  type Feeds,
+  type OrtModule,
+  type TrainingSession,
+  type TrainResult,
+} from '@vradam/onnxruntime';
 import { benchmarkError } from '../errors.ts';
 import type { Batch, HostTensor } from '../nn/nn.ts';
 import { lossesOutput, onnxGraph } from '../nn/onnx.ts';
@@ -27,6 +33,14 @@ const toRecord = (
 const toValues = (tensors: Readonly<Record<string, HostTensor>>): Map<string, Float32Array> =>
   new Map(Object.entries(tensors).map(([name, { data }]) => [name, Float32Array.from(data)]));
 
+/** What a step says of the last group, which is that of all parameters. */
+function rates(
+  groups: TrainResult['groups'],
+): Pick<StepReport, 'learningRate' | 'effectiveLearningRate' | 'norm'> {
+  const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
+  return { learningRate, effectiveLearningRate, norm };
+}
+
 class OnnxruntimeSession implements Session {
   readonly #session: TrainingSession;
   readonly #initial: SessionOptions;
@@ -47,16 +61,30 @@ class OnnxruntimeSession implements Session {
         action: 'Lower the learning rate.',
       });
     }
-    const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
     // forward, backward and update are one run of one graph
-    return {
-      loss,
-      learningRate,
-      effectiveLearningRate,
-      norm,
-      stepMs: performance.now() - begin,
-      optimizerMs: null,
-    };
+    return { loss, ...rates(groups), stepMs: performance.now() - begin, optimizerMs: null };
+  }
+
+  async accumulate(batch: Batch): Promise<number> {
+    return (await this.#session.accumulate(toFeeds(batch))).loss;
+  }
+
+  async optimizerStep(): Promise<Omit<StepReport, 'loss'>> {
+    const begin = performance.now();
+    const { groups } = await this.#session.optimizerStep();
+    const ms = performance.now() - begin;
+    return { ...rates(groups), stepMs: ms, optimizerMs: ms };
+  }
+
+  async hessianVectorProduct(
+    batch: Batch,
+    vector: Readonly<Record<string, Float32Array>>,
+  ): Promise<Readonly<Record<string, Float32Array>>> {
+    const product = await this.#session.hessianVectorProduct(toFeeds(batch), vector);
+    const zeros = (name: string) => new Float32Array((vector[name] as Float32Array).length);
+    return Object.fromEntries(
+      Object.keys(vector).map((name) => [name, (product[name]?.data as Float32Array) ?? zeros(name)]),
+    );
   }
 
   async evaluate(batch: Batch): Promise<Evaluation> {
@@ -96,6 +124,7 @@ class OnnxruntimeSession implements Session {
 function createEngine(name: string, ort: OrtModule, versions: Engine['versions']): Engine {
   return {
     name,
+    hessianStep: null,
     versions,
     async createSession(options) {
       const session = await createTrainingSession(ort, {

@@ -20,7 +20,7 @@ function makeVariables(values: ReadonlyMap<string, HostTensor>, trainable: boole
   return new Map(made);
 }
 
-async function readVariables(variables: Variables): Promise<Record<string, HostTensor>> {
+async function readVariables(variables: ReadonlyMap<string, tf.Tensor>): Promise<Record<string, HostTensor>> {
   const read = [...variables].map(async ([name, variable]): Promise<[string, HostTensor]> => {
     return [name, { shape: variable.shape, data: Float32Array.from(await variable.data()) }];
   });
@@ -34,6 +34,37 @@ function assignVariables(variables: Variables, values: Readonly<Record<string, H
   }
 }
 
+/**
+ * Distance of the two points of a Hessian's product. The error of a difference of gradients in float32 is least where that
+ * by curvature, which grows with its square, meets that by rounding, which shrinks with it.
+ */
+const hessianStep = 0.02;
+
+const dot = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+
+/** `tensors + factor vector`. */
+const moved = (
+  tensors: Readonly<Record<string, HostTensor>>,
+  vector: Readonly<Record<string, Float32Array>>,
+  factor: number,
+): Record<string, HostTensor> =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, { shape, data }]) => {
+      const direction = vector[name] as Float32Array;
+      return [
+        name,
+        { shape, data: Float32Array.from(data, (x, i) => x + factor * (direction[i] as number)) },
+      ];
+    }),
+  );
+
+const difference = (
+  a: HostTensor['data'] = new Float32Array(),
+  b: HostTensor['data'] = a,
+  divisor = 1,
+): Float32Array => Float32Array.from(a, (x, i) => (x - (b[i] as number)) / divisor);
+
 class TfjsSession implements Session {
   readonly #network: SessionOptions['network'];
   readonly #parameters: Variables;
@@ -41,6 +72,9 @@ class TfjsSession implements Session {
   readonly #optimizer: SpecOptimizer;
   readonly #seed: number;
   #passes = 0;
+  /** Sums of gradients, of so many batches. */
+  #sums: tf.NamedTensorMap = {};
+  #batches = 0;
 
   constructor({ network, parameters, buffers, optimizer, seed = 0 }: SessionOptions) {
     this.#network = network;
@@ -56,30 +90,88 @@ class TfjsSession implements Session {
     return this.#network.run<tf.Tensor>(nn, Object.fromEntries(inputs));
   }
 
+  /** Loss and gradients of a batch in training, both the caller's; the statistics that it saw, too. */
+  #gradients(batch: Batch, statistics: BatchStatistics[]): { value: tf.Scalar; grads: tf.NamedTensorMap } {
+    const masks = openMasks(this.#seed, this.#passes);
+    const loss = () => tf.mean(this.#run(batch, statistics, masks).loss) as tf.Scalar;
+    return tf.variableGrads(loss, [...this.#parameters.values()]);
+  }
+
   async trainStep(batch: Batch): Promise<StepReport> {
     const begin = performance.now();
     const statistics: BatchStatistics[] = [];
-    const masks = openMasks(this.#seed, this.#passes);
-    const loss = () => tf.mean(this.#run(batch, statistics, masks).loss) as tf.Scalar;
-    const { value, grads } = tf.variableGrads(loss, [...this.#parameters.values()]);
-    const middle = performance.now();
-    this.#optimizer.applyGradients(grads);
+    const { value, grads } = this.#gradients(batch, statistics);
+    const { optimizerMs, ...rates } = await this.#apply(grads);
     this.#passes++;
-    const end = performance.now();
     this.#moveStatistics(statistics);
     const [mean] = await value.data();
     tf.dispose([value, grads]);
+    return { loss: mean as number, ...rates, stepMs: performance.now() - begin, optimizerMs };
+  }
+
+  /** A step of the optimizer. The gradients stay the caller's. */
+  async #apply(grads: tf.NamedTensorMap): Promise<Omit<StepReport, 'loss' | 'stepMs'>> {
+    const begin = performance.now();
+    this.#optimizer.applyGradients(grads);
+    const optimizerMs = performance.now() - begin;
     const { groups } = await this.#optimizer.stats();
     const { learningRate, effectiveLearningRate, norm } = groups.at(-1) as (typeof groups)[number];
-    const optimizerMs = end - middle;
-    return {
-      loss: mean as number,
-      learningRate,
-      effectiveLearningRate,
-      norm,
-      stepMs: performance.now() - begin,
-      optimizerMs,
+    return { learningRate, effectiveLearningRate, norm, optimizerMs };
+  }
+
+  async accumulate(batch: Batch): Promise<number> {
+    const statistics: BatchStatistics[] = [];
+    const { value, grads } = this.#gradients(batch, statistics);
+    this.#passes++;
+    this.#moveStatistics(statistics);
+    for (const [name, gradient] of Object.entries(grads)) {
+      const before = this.#sums[name];
+      this.#sums[name] = before ? tf.add(before, gradient) : gradient;
+      if (before) tf.dispose([before, gradient]);
+    }
+    this.#batches++;
+    const [mean] = await value.data();
+    value.dispose();
+    return mean as number;
+  }
+
+  async optimizerStep(): Promise<Omit<StepReport, 'loss'>> {
+    const begin = performance.now();
+    const means = tf.tidy(() =>
+      Object.fromEntries(Object.entries(this.#sums).map(([name, sum]) => [name, tf.div(sum, this.#batches)])),
+    );
+    const report = await this.#apply(means);
+    tf.dispose([means, this.#sums]);
+    this.#sums = {};
+    this.#batches = 0;
+    return { ...report, stepMs: performance.now() - begin };
+  }
+
+  /** `(g(p + h v) - g(p - h v)) / 2 h`, as tfjs has no gradients of its gradient kernels. */
+  async hessianVectorProduct(
+    batch: Batch,
+    vector: Readonly<Record<string, Float32Array>>,
+  ): Promise<Readonly<Record<string, Float32Array>>> {
+    const length = Math.sqrt(Object.values(vector).reduce((sum, v) => sum + dot(v, v), 0));
+    if (length === 0) return vector;
+    const before = await readVariables(this.#parameters);
+    const h = hessianStep / 2 / length;
+    const gradientAt = async (shift: number): Promise<Record<string, HostTensor>> => {
+      assignVariables(this.#parameters, moved(before, vector, shift));
+      const statistics: BatchStatistics[] = [];
+      const { value, grads } = this.#gradients(batch, statistics);
+      const read = await readVariables(new Map(Object.entries(grads)));
+      tf.dispose([value, grads, statistics.map(({ mean, variance }) => [mean, variance])]);
+      return read;
     };
+    try {
+      const [ahead, behind] = [await gradientAt(h), await gradientAt(-h)];
+      return Object.fromEntries(
+        Object.keys(vector).map((name) => [name, difference(ahead[name]?.data, behind[name]?.data, 2 * h)]),
+      );
+    } finally {
+      assignVariables(this.#parameters, before);
+    }
   }
 
   /** running <- (1 - momentum) running + momentum batch, with the unbiased variance */
@@ -127,6 +219,7 @@ class TfjsSession implements Session {
   dispose(): void {
     this.#optimizer.dispose();
     tf.dispose([...this.#parameters.values(), ...this.#buffers.values()]);
+    tf.dispose(this.#sums);
   }
 }
 
@@ -137,6 +230,7 @@ export async function createTfjsWasmEngine(): Promise<Engine> {
   await tf.ready();
   return {
     name: 'tfjs-wasm',
+    hessianStep,
     versions: { '@tensorflow/tfjs': tf.version.tfjs, '@tensorflow/tfjs-backend-wasm': wasm.version_wasm },
     createSession: async (options) => new TfjsSession(options),
   };

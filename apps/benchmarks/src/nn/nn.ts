@@ -26,6 +26,10 @@ export interface BatchNormOptions {
   readonly momentum?: number;
   /** Added to the variance. Default 1e-5. */
   readonly epsilon?: number;
+  /** What `name.weight` begins with. Default 1. */
+  readonly gain?: number;
+  /** `false`: always by the statistics of the batch, in evaluation too, and there are no running ones. Default true. */
+  readonly running?: boolean;
 }
 
 /** Options of {@link Nn.layerNorm}. */
@@ -49,8 +53,8 @@ export interface CrossEntropyOptions {
 export interface Nn<V> {
   /** A trainable parameter. The same name is the same parameter. */
   parameter(name: string, shape: readonly number[], initializer: Initializer): V;
-  /** Cross-correlation of x [N, C, H, W] with a weight [O, C, kh, kw], plus a bias [O]. */
-  conv2d(x: V, weight: V, bias: V, options?: Conv2dOptions): V;
+  /** Cross-correlation of x [N, C, H, W] with a weight [O, C, kh, kw], plus a bias [O] if there is one. */
+  conv2d(x: V, weight: V, bias: V | null, options?: Conv2dOptions): V;
   /**
    * Batch normalization over all but the channels of x [N, C, ...]. In training by the batch's statistics, which
    * also move the running ones; in evaluation by those. Parameters `name.weight`, `name.bias`; buffers
@@ -61,6 +65,12 @@ export interface Nn<V> {
   relu(x: V): V;
   /** Largest value of every size x size window of x [N, C, H, W], without overlap. */
   maxPool2d(x: V, size: number): V;
+  /** Every `stride`-th pixel of x [N, C, H, W] in both directions, the first one first. */
+  subsample(x: V, stride: number): V;
+  /** x [N, C, H, W] with `extra` channels of zeros behind its own. */
+  padChannels(x: V, extra: number): V;
+  /** Mean of each channel of x [N, C, H, W]: [N, C]. */
+  globalAverage(x: V): V;
   /** x [N, ...] as [N, features], features in NCHW order. */
   flatten(x: V): V;
   /** `x weight^T + bias` with x [N, in], weight [out, in], bias [out]. */

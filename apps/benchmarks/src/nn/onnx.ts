@@ -14,6 +14,23 @@ export interface OnnxContext {
 /** Output with the loss of each example. */
 export const lossesOutput = 'losses';
 
+/** Behind the last pixel, for ONNX's Slice. */
+const end = 2 ** 31 - 1;
+
+/** Normalizes images by the statistics of the batch at hand, in training and evaluation alike. */
+function batchStatisticsNorm(
+  g: GraphBuilder,
+  x: Value,
+  affine: readonly Value[],
+  channels: number,
+  epsilon: number,
+): Value {
+  const [weight, bias] = affine.map((value) => g.reshape(value, [1, channels, 1, 1])) as [Value, Value];
+  const centered = g.sub(x, g.reduceMean(x, [0, 2, 3], true));
+  const variance = g.reduceMean(g.mul(centered, centered), [0, 2, 3], true);
+  return g.add(g.mul(centered, g.div(weight, g.sqrt(g.add(variance, epsilon)))), bias);
+}
+
 /** The words of the model, as nodes of `g`. */
 function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value> {
   const made = new Map<string, Value>();
@@ -27,9 +44,13 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
   const nn: Nn<Value> = {
     parameter: (name) => named(parameters, name),
     conv2d: (x, weight, bias, { stride = 1, padding = 0 } = {}) =>
-      g.conv(x, weight, bias, { strides: [stride, stride], pads: [padding, padding, padding, padding] }),
-    batchNorm(x, name, _channels, { momentum = 0.1, epsilon = 1e-5 } = {}) {
+      g.conv(x, weight, bias ?? undefined, {
+        strides: [stride, stride],
+        pads: [padding, padding, padding, padding],
+      }),
+    batchNorm(x, name, channels, { momentum = 0.1, epsilon = 1e-5, running: runs = true } = {}) {
       const affine = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
+      if (!runs) return batchStatisticsNorm(g, x, affine, channels, epsilon);
       const running = [named(buffers, `${name}.runningMean`), named(buffers, `${name}.runningVariance`)];
       // training mode, as PyTorch exports a model in training; ONNX's momentum is the share of the old
       const attributes = { epsilon, momentum: 1 - momentum, training_mode: 1 };
@@ -37,6 +58,9 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
     },
     relu: (x) => g.relu(x),
     maxPool2d: (x, size) => g.maxPool(x, { kernel_shape: [size, size], strides: [size, size] }),
+    subsample: (x, stride) => g.slice(x, [0, 0], [end, end], [2, 3], [stride, stride]),
+    padChannels: (x, extra) => g.pad(x, [0, 0, 0, 0, 0, extra, 0, 0]),
+    globalAverage: (x) => g.reduceMean(x, [2, 3]),
     flatten: (x) => g.op('Flatten', [x], { axis: 1 }),
     linear: (x, weight, bias) => g.gemm(x, weight, bias, { transB: 1 }),
     embedding: (table, indices) => g.gather(table, indices),

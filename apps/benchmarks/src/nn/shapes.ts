@@ -63,7 +63,7 @@ export function summarize(network: Network): NetworkSummary {
       bias,
       { stride = 1, padding = 0 } = {},
     ) {
-      if (i !== c || bias[0] !== o)
+      if (i !== c || (bias && bias[0] !== o))
         mismatch('a convolution', `of ${c} channels, with ${o} biases`, [o, i, kh, kw]);
       const out = [h, w].map(
         (size, axis) => Math.floor((size + 2 * padding - ([kh, kw][axis] as number)) / stride) + 1,
@@ -71,10 +71,11 @@ export function summarize(network: Network): NetworkSummary {
       macs += count(out) * o * i * kh * kw;
       return [n, o, ...out];
     },
-    batchNorm(x, name, channels) {
+    batchNorm(x, name, channels, { gain = 1, running = true } = {}) {
       if (x[1] !== channels) mismatch(`the input of ${name}`, `of ${channels} channels`, x);
-      nn.parameter(`${name}.weight`, [channels], constant(1));
+      nn.parameter(`${name}.weight`, [channels], constant(gain));
       nn.parameter(`${name}.bias`, [channels], constant(0));
+      if (!running) return x;
       buffers.set(`${name}.runningMean`, fill([channels], 0));
       buffers.set(`${name}.runningVariance`, fill([channels], 1));
       return x;
@@ -84,6 +85,9 @@ export function summarize(network: Network): NetworkSummary {
       if (h % size !== 0 || w % size !== 0) mismatch('a pooled image', `a multiple of ${size}`, [h, w]);
       return [n, c, h / size, w / size];
     },
+    subsample: ([n = 0, c = 0, ...sizes], stride) => [n, c, ...sizes.map((size) => Math.ceil(size / stride))],
+    padChannels: ([n = 0, c = 0, ...sizes], extra) => [n, c + extra, ...sizes],
+    globalAverage: ([n = 0, c = 0]) => [n, c],
     flatten: ([n = 0, ...rest]) => [n, count(rest)],
     linear([n = 0, features = 0], [out = 0, from = 0], bias) {
       if (from !== features || bias[0] !== out)

@@ -54,12 +54,13 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
     conv2d(x, weight, bias, { stride = 1, padding = 0 } = {}) {
       const filter = tf.transpose(weight as tf.Tensor4D, [2, 3, 1, 0]);
       // the plain operation: the gradient of tf.fused.conv2d would also make that of the input image
-      return tf.add(tf.conv2d(x as tf.Tensor4D, filter, stride, padding), bias);
+      const y = tf.conv2d(x as tf.Tensor4D, filter, stride, padding);
+      return bias ? tf.add(y, bias) : y;
     },
 
-    batchNorm(x, name, channels, { momentum = 0.1, epsilon = 1e-5 } = {}) {
+    batchNorm(x, name, channels, { momentum = 0.1, epsilon = 1e-5, running = true } = {}) {
       const [scale, offset] = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
-      if (!statistics) {
+      if (!statistics && running) {
         const mean = named(buffers, `${name}.runningMean`) as tf.Tensor1D;
         const variance = named(buffers, `${name}.runningVariance`) as tf.Tensor1D;
         return tf.batchNorm(x, mean, variance, offset as tf.Tensor1D, scale as tf.Tensor1D, epsilon);
@@ -70,6 +71,7 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
         offset as tf.Tensor1D,
         epsilon,
       );
+      if (!statistics || !running) return output;
       const count = x.size / channels;
       statistics.push({ name, momentum, mean: tf.keep(mean), variance: tf.keep(variance), count });
       return output;
@@ -77,6 +79,17 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
 
     relu: (x) => tf.relu(x),
     maxPool2d: (x, size) => tf.maxPool(x as tf.Tensor4D, size, size, 'valid'),
+
+    // tfjs has no gradient of a strided slice; a pool over one pixel is the same
+    subsample: (x, stride) => tf.avgPool(x as tf.Tensor4D, 1, stride, 'valid'),
+    padChannels: (x, extra) =>
+      tf.pad(x, [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [0, extra],
+      ]),
+    globalAverage: (x) => tf.mean(x, [1, 2]),
 
     flatten(x) {
       const ordered = isImage(x) ? tf.transpose(x, [0, 3, 1, 2]) : x;
