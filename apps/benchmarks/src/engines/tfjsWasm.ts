@@ -35,10 +35,10 @@ function assignVariables(variables: Variables, values: Readonly<Record<string, H
 }
 
 /**
- * Distance of the two points of a Hessian's product. The error of a difference of gradients in float32 is least where that
- * by curvature, which grows with its square, meets that by rounding, which shrinks with it.
+ * Distance of the two points of a Hessian's product. Rounding asks for a large one, and the corners of a ReLU for a small one: over a
+ * corner the difference of two gradients is no derivative. For a small residual network 5e-4 to 5e-5 came within 2 %.
  */
-const hessianStep = 0.02;
+const hessianStep = 2e-4;
 
 const dot = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
