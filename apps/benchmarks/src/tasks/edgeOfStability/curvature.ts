@@ -63,7 +63,7 @@ export function hessianOf(
 }
 
 /** `D A D` with D diagonal. */
-export function scaled(multiply: SymmetricOperator, diagonal: Float64Array): SymmetricOperator {
+function scaled(multiply: SymmetricOperator, diagonal: Float64Array): SymmetricOperator {
   const by = (vector: Float64Array) => vector.map((value, i) => value * (diagonal[i] as number));
   return async (vector) => by(await multiply(by(vector)));
 }
