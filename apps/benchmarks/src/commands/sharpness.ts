@@ -30,7 +30,7 @@ import {
   stabilityThreshold,
   type Trajectory,
 } from '../tasks/edgeOfStability/trajectory.ts';
-import { type OptimizerName, type PresetName, presetNames } from '../tasks/task.ts';
+import { type PresetName, presetNames } from '../tasks/task.ts';
 import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
 import { interruption } from './races.ts';
 
@@ -75,7 +75,7 @@ async function startOf(folder: string, last: Trajectory | undefined): Promise<Ed
   const bytes = await readFile(join(folder, checkpointName)).catch(() => null);
   if (!bytes) return null;
   const { progress, snapshot } = decodeCheckpoint(bytes);
-  if (progress.optimizer !== racerOf(last.optimizer) || !snapshot) return null;
+  if (progress.optimizer !== last.optimizer || !snapshot) return null;
   const steps = last.steps.slice(0, progress.epochs);
   const measurements = last.measurements.filter(({ step }) => step <= progress.epochs);
   return { trajectory: { ...last, steps, measurements }, snapshot };
@@ -129,14 +129,13 @@ function newRecord(
   };
 }
 
-/** Optimizers are named in checkpoints as in races. */
-const racerOf = (optimizer: EdgeOptimizer): OptimizerName => (optimizer === 'adam' ? 'adamw' : optimizer);
-
 /** Writes what is known after a measurement; the checkpoint last: a record may know more steps than it, not fewer. */
 async function keep(out: string, record: EdgeRecord, { trajectory, snapshot }: EdgeStart): Promise<void> {
   const progress = {
-    optimizer: racerOf(trajectory.optimizer),
+    optimizer: trajectory.optimizer,
     epochs: trajectory.steps.length,
+    steps: 0,
+    lossSum: 0,
     metricsBytes: 0,
   };
   await writeAll(out, {
