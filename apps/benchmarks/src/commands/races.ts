@@ -40,6 +40,8 @@ export interface RaceFlags extends OwnOptions {
   readonly resume: boolean;
   /** Steps between two checkpoints of an epoch. */
   readonly checkpointSteps: number;
+  /** Whether metrics are written for TensorBoard too. */
+  readonly tensorboard: boolean;
   /** Whether the outcome is printed as JSON, and all else to the standard error. */
   readonly json: boolean;
 }
@@ -88,13 +90,14 @@ const printer = (json: boolean): ((text: string) => void) => (json ? console.err
 export async function runOne(
   begin: (company: Company) => Promise<RunFolder>,
   signal: AbortSignal,
-  { json, checkpointSteps }: Pick<RaceFlags, 'json' | 'checkpointSteps'>,
+  { json, checkpointSteps, tensorboard }: Pick<RaceFlags, 'json' | 'checkpointSteps' | 'tensorboard'>,
 ): Promise<RunFolder | null> {
   const say = printer(json);
   let view: ProgressView | null = null;
   const company: Company = {
     signal,
     checkpointSteps,
+    tensorboard,
     started({ name, dataLine, network, config }, { epochs, stepsPerEpoch }) {
       const size = `${network.parameters} parameters, ${epochs} epochs of ${stepsPerEpoch} steps`;
       say(`${colors.bold(name)}: ${size}, seed ${config.seed}`);

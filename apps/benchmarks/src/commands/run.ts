@@ -153,6 +153,7 @@ export function addRunCommand(program: Command): void {
       wholeNumber(1),
       defaultCheckpointSteps,
     )
+    .option('--tensorboard', 'write event files for TensorBoard beside the metrics', false)
     .option('--json', 'print what came of it as JSON; all else goes to the standard error', false)
     .addHelpText('after', `\nTasks:\n${names}\n`)
     .action(run);

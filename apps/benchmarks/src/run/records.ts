@@ -12,6 +12,7 @@ import type {
   ScheduleName,
   TaskOptimizer,
 } from '../tasks/task.ts';
+import { EventFiles, eventsFolder } from './tensorboard.ts';
 
 /** What was asked for. Options that a task came to have later are absent in records of before. */
 export interface RunConfig extends Partial<OwnOptions> {
@@ -143,6 +144,7 @@ async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
 export class RunFolder {
   /** Path of the folder. */
   readonly path: string;
+  #events: EventFiles | null = null;
 
   /** @param path - the run's folder. */
   constructor(path: string) {
@@ -207,7 +209,27 @@ export class RunFolder {
   /** Adds lines to `metrics.jsonl`. */
   async append(...lines: MetricsLine[]): Promise<void> {
     const text = lines.map((line) => `${JSON.stringify(line, encode)}\n`).join('');
-    await onDisk(this.path, () => appendFile(this.#file('metrics.jsonl'), text));
+    await onDisk(this.path, async () => {
+      await appendFile(this.#file('metrics.jsonl'), text);
+      await this.#events?.append(lines);
+    });
+  }
+
+  /**
+   * From now on, writes what is measured for TensorBoard too; from before, what is in `metrics.jsonl`.
+   *
+   * @param startedAt - of the run, ISO 8601.
+   */
+  async openEvents(startedAt: string): Promise<void> {
+    const lines = await this.readMetrics();
+    const events = new EventFiles(this.path, Date.parse(startedAt));
+    await onDisk(this.path, () => events.rewrite(lines));
+    this.#events = events;
+  }
+
+  /** Whether the run has been written for TensorBoard. */
+  async hasEvents(): Promise<boolean> {
+    return (await stat(this.#file(eventsFolder)).catch(() => null)) !== null;
   }
 
   /** Length of `metrics.jsonl`, in bytes. */

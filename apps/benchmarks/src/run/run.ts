@@ -44,6 +44,8 @@ export interface Company {
   readonly signal: AbortSignal;
   /** A checkpoint after as many steps of an epoch, and at its end. Default {@link defaultCheckpointSteps}. */
   readonly checkpointSteps?: number;
+  /** Whether metrics are written for TensorBoard too; a resumed run that has them goes on with them. Default false. */
+  readonly tensorboard?: boolean;
 }
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -68,6 +70,7 @@ async function drive(
   from: Checkpoint | null,
 ): Promise<void> {
   const { config } = record;
+  if (company.tensorboard || (await folder.hasEvents())) await folder.openEvents(record.startedAt);
   const rates = Object.entries(record.optimizers).map(([name, { learningRate }]) => [name, learningRate]);
   const race = {
     config,
