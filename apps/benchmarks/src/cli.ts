@@ -2,6 +2,7 @@
 
 import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
+import { addCompareCommand } from './commands/compare.ts';
 import { addDataCommand } from './commands/data.ts';
 import { addDiagnosticsCommand } from './commands/diagnostics.ts';
 import { addListCommand } from './commands/list.ts';
@@ -23,6 +24,7 @@ const program = new Command('vradam-bench')
 addRunCommand(program);
 addListCommand(program);
 addReportCommand(program);
+addCompareCommand(program);
 addDataCommand(program);
 addDiagnosticsCommand(program);
 addPhasePortraitCommand(program);
