@@ -98,7 +98,7 @@ export function choicesAt(space: Space, point: readonly number[]): Choices {
 }
 
 /** How many features each parameter has. */
-export function featureCount(parameter: Parameter): number {
+function featureCount(parameter: Parameter): number {
   return parameter.kind === 'categorical' ? parameter.choices.length : parameter.kind === 'boolean' ? 2 : 1;
 }
 
