@@ -144,7 +144,8 @@ async function openSession(
 ): Promise<Session> {
   const summary = summarize(network);
   const parameters = initialParameters(summary, 5, streams.initial);
-  const { spec } = optimizer(racer);
+  // the paper preset's rate: the larger, the more does VRAdam make of differences in the last digit
+  const { spec } = optimizer(racer, 0.01);
   return (await startEngine(name)).createSession({
     network,
     parameters,
