@@ -152,6 +152,19 @@ describe('what is not comparable', () => {
     expect(document.querySelectorAll('section[id^=race-]')).toHaveLength(2);
   });
 
+  test('is told apart by what was chosen of the task’s own options', async () => {
+    const { config } = recordOf('any', { vradam: [1] });
+    const own = { ...config, task: 'gflownet', masking: 'causal', accumulateBug: true } as const;
+    for (const gflownetLoss of ['corrected', 'as-published'] as const)
+      await writeRun(results, gflownetLoss, { vradam: [1] }, { config: { ...own, gflownetLoss } });
+    const { text } = await report();
+    for (const kind of ['corrected', 'as-published']) {
+      expect(text).toContain(`gflownet, quick, gflownet loss ${kind} |`);
+      expect(text).toContain(`schedule constant, gflownet loss ${kind}.`);
+    }
+    expect(text).not.toMatch(/masking|accumulate/);
+  });
+
   test('the same optimizer with two learning rates is two contenders, named by them', async () => {
     await writeSeed(results, 0, { vradam: [1] });
     await writeRun(results, 'fast', { vradam: [2] }, { optimizers: { vradam: { learningRate: 0.5 } } });

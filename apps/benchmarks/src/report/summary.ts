@@ -2,6 +2,7 @@
 
 import type { EpochLine, Metrics, MetricsLine, RunFolder, RunRecord, StepLine } from '../run/records.ts';
 import type { OptimizerName } from '../tasks/task.ts';
+import { metricName } from './words.ts';
 
 /** One row of a table: what an optimizer reached. Numbers that were not reached are NaN. */
 export interface SummaryRow {
@@ -90,9 +91,6 @@ const percent = (value: number | null): string => {
 };
 const rate = (value: number): string => (Number.isNaN(value) ? 'NaN' : String(Number(value.toPrecision(2))));
 
-/** The name of a metric for people: `meanReward` is `mean reward`. */
-export const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-
 /** The test examples' metrics, what was had without learning, and where losses are nats a token the perplexities, a line each. */
 export function notes({ record, rows }: Summary): string[] {
   const { baselines = [], perplexity = false } = record;
@@ -106,7 +104,7 @@ export function notes({ record, rows }: Summary): string[] {
       const each = rows.map(
         ({ optimizer, metrics }) => `${optimizer} ${number(metrics[name] ?? Number.NaN, 2)}`,
       );
-      return `Test ${words(name)}: ${each.join(', ')}`;
+      return `Test ${metricName(name)}: ${each.join(', ')}`;
     }),
   ];
   if (!perplexity) return lines;

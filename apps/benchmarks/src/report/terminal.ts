@@ -7,7 +7,8 @@ import type { Watcher } from '../run/race.ts';
 import type { Metrics } from '../run/records.ts';
 import type { Race } from './analysis/races.ts';
 import { differenceText, estimateText, percentText } from './format.ts';
-import { cells, headings, type Summary, words } from './summary.ts';
+import { cells, headings, type Summary } from './summary.ts';
+import { metricName } from './words.ts';
 
 /** Whether lines can be redrawn: a terminal, and not a log that only looks like one. */
 export const isInteractive: boolean = Boolean(process.stdout.isTTY) && !process.env['CI'];
@@ -20,7 +21,7 @@ export interface ProgressView extends Watcher {
 
 /** What there is to say besides a loss. */
 function besides(accuracy: number | null, metrics: Metrics = {}): string {
-  const own = Object.entries(metrics).map(([name, value]) => `  ${words(name)} ${value.toFixed(2)}`);
+  const own = Object.entries(metrics).map(([name, value]) => `  ${metricName(name)} ${value.toFixed(2)}`);
   return `${accuracy === null ? '' : `  accuracy ${(100 * accuracy).toFixed(1)} %`}${own.join('')}`;
 }
 

@@ -1,6 +1,8 @@
 /** Sentences of a report. */
 
+import type { RunRecord } from '../run/records.ts';
 import { tasks } from '../tasks/index.ts';
+import { type OwnOptions, ownDefaults } from '../tasks/task.ts';
 import type { Contender, Race } from './analysis/races.ts';
 import { lookOf } from './figures/palette.ts';
 import { differenceText, numberText, secondsText } from './format.ts';
@@ -10,11 +12,22 @@ export function titleOf({ record }: Pick<Race, 'record'>): string {
   return tasks.find(({ name }) => name === record.config.task)?.title ?? record.config.task;
 }
 
+/** What was chosen of the options that only its task has: `gflownet loss corrected`; a switch only if it was on. */
+function choicesOf({ config }: RunRecord): string[] {
+  const options = tasks.find(({ name }) => name === config.task)?.ownOptions ?? [];
+  return options.flatMap((option) => {
+    const value = option in ownDefaults ? config[option as keyof OwnOptions] : undefined;
+    if (value === undefined || value === false) return [];
+    return [value === true ? metricName(option) : `${metricName(option)} ${value}`];
+  });
+}
+
 /** Short names of races, each another one: as much as it takes to tell them apart. */
 export function raceNames(races: readonly Race[]): string[] {
-  const names = races.map(({ id, record: { config } }) => {
+  const names = races.map(({ id, record }) => {
+    const { config } = record;
     const epochs = `${config.epochs} epoch${config.epochs === 1 ? '' : 's'}`;
-    const parts = [`${config.task}, ${config.preset}`, epochs, config.engine, id];
+    const parts = [`${config.task}, ${config.preset}`, ...choicesOf(record), epochs, config.engine, id];
     return parts.map((_, i) => parts.slice(0, i + 1).join(', '));
   });
   return names.map((own) => {
@@ -35,14 +48,13 @@ export function captionOf({ record, seeds }: Race): string[] {
   const { config, network, versions, hardware, dataLine, taskConfig } = record;
   const { task, preset, epochs, schedule, engine } = config;
   const steps = taskConfig['stepsPerEpoch'];
-  const own = Object.entries(config).filter(([key, value]) =>
-    ['augmentValidation', 'accumulateBug'].includes(key) ? value === true : false,
-  );
   const version = versions[engine] === undefined ? '' : ` ${versions[engine]}`;
   return [
     `${task}, preset ${preset}: ${network.parameters.toLocaleString('en')} parameters, ${epochs} epoch${epochs === 1 ? '' : 's'}` +
       `${typeof steps === 'number' ? ` of ${steps} steps` : ''}, schedule ${schedule}` +
-      `${own.map(([key]) => `, ${key}`).join('')}.`,
+      `${choicesOf(record)
+        .map((choice) => `, ${choice}`)
+        .join('')}.`,
     `${seeds.length > 1 ? `Seeds ${list(seeds)}: mean ± standard deviation` : `One seed, ${seeds[0]}: no spread is known`}. ` +
       `Engine ${engine}${version}, Node ${versions['node']}, ${hardware['cpu']}, ${hardware['cores']} cores.`,
     `Data: ${dataLine.replace(/\.$/, '')}.`,
@@ -120,6 +132,6 @@ const words: Readonly<Record<string, string>> = {
   norm: 'norm that brakes',
 };
 
-/** A metric in words: `meanReward` is `mean reward`. */
+/** A metric, or an option, in words: `meanReward` is `mean reward`. */
 export const metricName = (name: string): string =>
   words[name] ?? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
