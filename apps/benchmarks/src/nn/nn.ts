@@ -38,6 +38,14 @@ export interface LayerNormOptions {
   readonly epsilon?: number;
 }
 
+/** Options of {@link Nn.groupNorm}. */
+export interface GroupNormOptions {
+  /** Groups of neighbouring channels; they divide the channels. */
+  readonly groups: number;
+  /** Added to the variance. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
 /** Options of {@link Nn.crossEntropy}. */
 export interface CrossEntropyOptions {
   /** Label whose examples have the loss 0, such as padding; they still count as examples. Default: none. */
@@ -45,8 +53,9 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * The words. `flatten`, the pools, convolutions and `batchNorm` take images [N, C, H, W]; `transpose`, `reshape`,
- * `split`, `mean`, `add`, `mul` and `matMul` take anything else, as an engine may keep the axes of images in another order.
+ * The words. `flatten`, the pools, convolutions, the norms of channels and what has images in its name take images
+ * [N, C, H, W]; `transpose`, `reshape`, `split`, `dropout`, `mean`, `mul` and `matMul` take anything else, as an engine may
+ * keep the axes of images in another order. `relu`, `silu`, `scale`, and `add` of the same shape take both.
  *
  * @typeParam V - a value of the interpreter: a tensor, a graph value, a shape.
  */
@@ -63,7 +72,17 @@ export interface Nn<V> {
   batchNorm(x: V, name: string, channels: number, options?: BatchNormOptions): V;
   /** `max(x, 0)`. */
   relu(x: V): V;
-  /** Largest value of every size x size window of x [N, C, H, W], without overlap. */
+  /** `x / (1 + e^-x)`. */
+  silu(x: V): V;
+  /**
+   * Normalization of x [N, C, H, W] over each group of channels of an example, by the biased variance. Parameters
+   * `name.weight` and `name.bias`, [C].
+   */
+  groupNorm(x: V, name: string, channels: number, options: GroupNormOptions): V;
+  /**
+   * Largest value of every size x size window of x [N, C, H, W], without overlap. What remains at the lower and the right
+   * edge is left out.
+   */
   maxPool2d(x: V, size: number): V;
   /** Every `stride`-th pixel of x [N, C, H, W] in both directions, the first one first. */
   subsample(x: V, stride: number): V;
@@ -71,6 +90,18 @@ export interface Nn<V> {
   padChannels(x: V, extra: number): V;
   /** Mean of each channel of x [N, C, H, W]: [N, C]. */
   globalAverage(x: V): V;
+  /** x [N, C, H, W] in another size [h, w], without blending: position i is that of floor(i H / h), as in PyTorch. */
+  resizeImages(x: V, size: readonly [height: number, width: number]): V;
+  /** Images of the same size side by side as channels. */
+  joinImages(images: readonly V[]): V;
+  /** x [N, C, H, W] with a number [N, C] added to each channel. */
+  shiftImages(x: V, channels: V): V;
+  /** {@link dropout} of x [N, C, H, W]. */
+  dropImages(x: V, ratio: number): V;
+  /** x [N, C, H, W] as one row of channels for each pixel, row by row: [N, H W, C]. */
+  pixelsOfImages(x: V): V;
+  /** The inverse of {@link pixelsOfImages}: [N, H W, C] as [N, C, H, W]. */
+  imagesOfPixels(x: V, size: readonly [height: number, width: number]): V;
   /** x [N, ...] as [N, features], features in NCHW order. */
   flatten(x: V): V;
   /** `x weight^T + bias` with x [N, in], weight [out, in], bias [out]. */
@@ -112,6 +143,8 @@ export interface Nn<V> {
   argMax(x: V): V;
   /** Cross-entropy of the softmax of logits [N, classes] with labels [N]: one loss for each example, [N]. */
   crossEntropy(logits: V, labels: V, options?: CrossEntropyOptions): V;
+  /** Mean of `(a - b)^2` over all but the first axis: one loss for each example, [N]. Takes two images as well. */
+  meanSquaredError(a: V, b: V): V;
 }
 
 /** What goes into a network: shapes without the batch. */

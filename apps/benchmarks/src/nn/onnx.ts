@@ -31,6 +31,9 @@ function batchStatisticsNorm(
   return g.add(g.mul(centered, g.div(weight, g.sqrt(g.add(variance, epsilon)))), bias);
 }
 
+/** Height and width of images, which a model always knows. */
+const sizeOf = (g: GraphBuilder, x: Value): number[] => g.knownShape(x).slice(2).map(Number);
+
 /** The words of the model, as nodes of `g`. */
 function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value> {
   const made = new Map<string, Value>();
@@ -41,6 +44,9 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
     made.set(name, variable);
     return variable;
   };
+  // in training mode, as PyTorch exports a model in training; a session draws the masks
+  const drop = (x: Value, ratio: number): Value =>
+    ratio === 0 ? x : g.op('Dropout', [x, g.scalar(ratio), g.constant([1], [], 'bool')]);
   const nn: Nn<Value> = {
     parameter: (name) => named(parameters, name),
     conv2d: (x, weight, bias, { stride = 1, padding = 0 } = {}) =>
@@ -57,10 +63,40 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
       return g.ops('BatchNormalization', [x, ...affine, ...running], attributes, 3)[0] as Value;
     },
     relu: (x) => g.relu(x),
+    silu: (x) => g.mul(x, g.sigmoid(x)),
+    groupNorm(x, name, channels, { groups, epsilon = 1e-5 }) {
+      // the same for a group as for the one channel of InstanceNormalization, which has no scale of its own here
+      const [ones, zeros] = [1, 0].map((value) => g.constant(new Array(groups).fill(value))) as [
+        Value,
+        Value,
+      ];
+      const grouped = g.reshape(x, [0, groups, -1]);
+      const normalized = g.reshape(g.op('InstanceNormalization', [grouped, ones, zeros], { epsilon }), [
+        0,
+        channels,
+        ...sizeOf(g, x),
+      ]);
+      const affine = ['weight', 'bias'].map((part) =>
+        g.reshape(named(parameters, `${name}.${part}`), [channels, 1, 1]),
+      ) as [Value, Value];
+      return g.add(g.mul(normalized, affine[0]), affine[1]);
+    },
     maxPool2d: (x, size) => g.maxPool(x, { kernel_shape: [size, size], strides: [size, size] }),
     subsample: (x, stride) => g.slice(x, [0, 0], [end, end], [2, 3], [stride, stride]),
     padChannels: (x, extra) => g.pad(x, [0, 0, 0, 0, 0, extra, 0, 0]),
     globalAverage: (x) => g.reduceMean(x, [2, 3]),
+    resizeImages: (x, size) =>
+      g.op('Resize', [x, undefined, undefined, g.ints(size)], {
+        axes: [2, 3],
+        mode: 'nearest',
+        coordinate_transformation_mode: 'asymmetric',
+        nearest_mode: 'floor',
+      }),
+    joinImages: (images) => g.concat(images, 1),
+    shiftImages: (x, channels) => g.add(x, g.unsqueeze(channels, [2, 3])),
+    dropImages: drop,
+    pixelsOfImages: (x) => g.transpose(g.reshape(x, [0, 0, -1]), [0, 2, 1]),
+    imagesOfPixels: (x, size) => g.reshape(g.transpose(x, [0, 2, 1]), [0, 0, ...size]),
     flatten: (x) => g.op('Flatten', [x], { axis: 1 }),
     linear: (x, weight, bias) => g.gemm(x, weight, bias, { transB: 1 }),
     embedding: (table, indices) => g.gather(table, indices),
@@ -77,9 +113,7 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
       const affine = [named(parameters, `${name}.weight`), named(parameters, `${name}.bias`)];
       return g.op('LayerNormalization', [x, ...affine], { axis: -1, epsilon });
     },
-    // in training mode, as PyTorch exports a model in training; a session draws the masks
-    dropout: (x, ratio) =>
-      ratio === 0 ? x : g.op('Dropout', [x, g.scalar(ratio), g.constant([1], [], 'bool')]),
+    dropout: drop,
     transpose: (x, order) => g.transpose(x, order),
     reshape: (x, shape) => g.reshape(x, shape),
     split: (x, sizes, axis) => g.split(x, sizes, axis),
@@ -89,6 +123,10 @@ function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value
         reduction: 'none',
         ...(ignore !== undefined && { ignore_index: ignore }),
       }),
+    meanSquaredError(a, b) {
+      const difference = g.op('Flatten', [g.sub(a, b)], { axis: 1 });
+      return g.reduceMean(g.mul(difference, difference), [1]);
+    },
   };
   return nn;
 }

@@ -81,9 +81,34 @@ export function summarize(network: Network): NetworkSummary {
       return x;
     },
     relu: (x) => x,
+    silu: (x) => x,
+    groupNorm(x, name, channels, { groups }) {
+      if (x[1] !== channels) mismatch(`the input of ${name}`, `of ${channels} channels`, x);
+      if (channels % groups !== 0) mismatch(`the channels of ${name}`, `a multiple of ${groups}`, [channels]);
+      nn.parameter(`${name}.weight`, [channels], constant(1));
+      nn.parameter(`${name}.bias`, [channels], constant(0));
+      return x;
+    },
     maxPool2d([n = 0, c = 0, h = 0, w = 0], size) {
-      if (h % size !== 0 || w % size !== 0) mismatch('a pooled image', `a multiple of ${size}`, [h, w]);
-      return [n, c, h / size, w / size];
+      if (h < size || w < size) mismatch('a pooled image', `${size} pixels high and wide at least`, [h, w]);
+      return [n, c, Math.floor(h / size), Math.floor(w / size)];
+    },
+    resizeImages: ([n = 0, c = 0], size) => [n, c, ...size],
+    joinImages(images) {
+      const [n = 0, , ...size] = images[0] ?? [];
+      const odd = images.find(([, , ...other]) => String(other) !== String(size));
+      if (odd) mismatch('joined images', `of the size [${size}]`, odd);
+      return [n, images.reduce((sum, [, channels = 0]) => sum + channels, 0), ...size];
+    },
+    shiftImages(x, channels) {
+      if (String(channels) !== String(x.slice(0, 2))) mismatch('a shift', `[${x.slice(0, 2)}]`, channels);
+      return x;
+    },
+    dropImages: (x) => x,
+    pixelsOfImages: ([n = 0, c = 0, h = 0, w = 0]) => [n, h * w, c],
+    imagesOfPixels([n = 0, count = 0, c = 0], [h, w]) {
+      if (count !== h * w) mismatch('the pixels', `${h} x ${w}`, [count]);
+      return [n, c, h, w];
     },
     subsample: ([n = 0, c = 0, ...sizes], stride) => [n, c, ...sizes.map((size) => Math.ceil(size / stride))],
     padChannels: ([n = 0, c = 0, ...sizes], extra) => [n, c + extra, ...sizes],
@@ -92,7 +117,7 @@ export function summarize(network: Network): NetworkSummary {
     linear([n = 0, features = 0], [out = 0, from = 0], bias) {
       if (from !== features || bias[0] !== out)
         mismatch('a dense layer', `from ${features} features`, [out, from]);
-      macs += out * from;
+      macs += n * out * from;
       return [n, out];
     },
     embedding: ([, width = 0], indices) => [...indices, width],
@@ -143,6 +168,10 @@ export function summarize(network: Network): NetworkSummary {
     crossEntropy([n = 0], [labels = 0]) {
       if (n !== labels) mismatch('the labels', `of ${n} examples`, [labels]);
       return [n];
+    },
+    meanSquaredError(a, b) {
+      if (String(a) !== String(b)) mismatch('what a value is compared with', `[${a}]`, b);
+      return a.slice(0, 1);
     },
   };
 

@@ -46,6 +46,18 @@ function named(variables: ReadonlyMap<string, tf.Variable>, name: string): tf.Va
   return variable;
 }
 
+/** x with mean 0 and variance 1 over some axes. */
+function standardize(x: tf.Tensor, axes: number[], epsilon: number): tf.Tensor {
+  const centered = tf.sub(x, tf.mean(x, axes, true));
+  const variance = tf.mean(tf.square(centered), axes, true);
+  return tf.mul(centered, tf.rsqrt(tf.add(variance, epsilon)));
+}
+
+/** x scaled and shifted along its last axis. */
+function affine(x: tf.Tensor, parameters: TfjsContext['parameters'], name: string): tf.Tensor {
+  return tf.add(tf.mul(x, named(parameters, `${name}.weight`)), named(parameters, `${name}.bias`));
+}
+
 /** Makes the words of the model; call it anew for every pass. */
 export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext): Nn<tf.Tensor> {
   return {
@@ -78,7 +90,29 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
     },
 
     relu: (x) => tf.relu(x),
+    silu: (x) => tf.mul(x, tf.sigmoid(x)),
+
+    groupNorm(x, name, channels, { groups, epsilon = 1e-5 }) {
+      const [n = 0, h = 0, w = 0] = x.shape;
+      const grouped = tf.reshape(x, [n, h * w, groups, channels / groups]);
+      const normalized = standardize(grouped, [1, 3], epsilon);
+      return affine(tf.reshape(normalized, x.shape), parameters, name);
+    },
+
     maxPool2d: (x, size) => tf.maxPool(x as tf.Tensor4D, size, size, 'valid'),
+    resizeImages: (x, size) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [...size]),
+    joinImages: (images) => tf.concat([...images], 3),
+    shiftImages: (x, channels) => tf.add(x, tf.reshape(channels, [x.shape[0] as number, 1, 1, -1])),
+
+    dropImages(x, ratio) {
+      if (!masks || ratio === 0) return x;
+      const [n = 0, h = 0, w = 0, c = 0] = x.shape;
+      // a mask is drawn in the order of the model's axes
+      return tf.mul(x, tf.transpose(tf.tensor(masks(x.size, ratio), [n, c, h, w]), [0, 2, 3, 1]));
+    },
+
+    pixelsOfImages: (x) => tf.reshape(x, [x.shape[0] as number, -1, x.shape[3] as number]),
+    imagesOfPixels: (x, size) => tf.reshape(x, [x.shape[0] as number, ...size, x.shape[2] as number]),
 
     // tfjs has no gradient of a strided slice; a pool over one pixel is the same
     subsample: (x, stride) => tf.avgPool(x as tf.Tensor4D, 1, stride, 'valid'),
@@ -110,13 +144,8 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
     matMul: (a, b) => tf.matMul(a, b),
     softmax: (x) => tf.softmax(x),
 
-    layerNorm(x, name, _width, { epsilon = 1e-5 } = {}) {
-      const centered = tf.sub(x, tf.mean(x, -1, true));
-      const variance = tf.mean(tf.square(centered), -1, true);
-      const normalized = tf.mul(centered, tf.rsqrt(tf.add(variance, epsilon)));
-      const scaled = tf.mul(normalized, named(parameters, `${name}.weight`));
-      return tf.add(scaled, named(parameters, `${name}.bias`));
-    },
+    layerNorm: (x, name, _width, { epsilon = 1e-5 } = {}) =>
+      affine(standardize(x, [-1], epsilon), parameters, name),
 
     dropout: (x, ratio) => (masks && ratio > 0 ? tf.mul(x, tf.tensor(masks(x.size, ratio), x.shape)) : x),
     transpose: (x, order) => tf.transpose(x, [...order]),
@@ -130,6 +159,11 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
       const losses = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1));
       if (ignore === undefined) return losses;
       return tf.mul(losses, tf.cast(tf.notEqual(labels, tf.scalar(ignore, 'int32')), 'float32'));
+    },
+
+    meanSquaredError(a, b) {
+      const squares = tf.square(tf.sub(a, b));
+      return tf.mean(tf.reshape(squares, [a.shape[0] as number, -1]), 1);
     },
   };
 }
