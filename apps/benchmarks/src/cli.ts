@@ -14,6 +14,7 @@ import { addSamplersCommand } from './commands/samplers.ts';
 import { addSharpnessCommand } from './commands/sharpness.ts';
 import { addStepCommand } from './commands/step.ts';
 import { addTfjsCommand } from './commands/tfjs.ts';
+import { addTuneCommand } from './commands/tune.ts';
 import { addWebgpuCommand } from './commands/webgpu.ts';
 
 /** What was asked for cannot be done, in the words of the message before. */
@@ -28,6 +29,7 @@ addReportCommand(program);
 addCompareCommand(program);
 addDataCommand(program);
 addDiagnosticsCommand(program);
+addTuneCommand(program);
 addPhasePortraitCommand(program);
 addSharpnessCommand(program);
 addSamplersCommand(program);

@@ -51,7 +51,7 @@ const missing = (): never => {
 };
 
 /** The words, over parameters by name. Dropout leaves everything as it is. */
-export function plainNn(parameters: ReadonlyMap<string, Plain>): Nn<Plain> {
+function plainNn(parameters: ReadonlyMap<string, Plain>): Nn<Plain> {
   const named = (name: string): Plain => parameters.get(name) ?? missing();
   const nn: Nn<Plain> = {
     parameter: named,
@@ -60,7 +60,7 @@ export function plainNn(parameters: ReadonlyMap<string, Plain>): Nn<Plain> {
       const [o = 0, , kh = 0, kw = 0] = weight.shape;
       const out = (size: number, taps: number) => Math.floor((size + 2 * padding - taps) / stride) + 1;
       return make([n, o, out(h, kh), out(w, kw)], (i, j, y, z) => {
-        let value = get(bias, j);
+        let value = bias ? get(bias, j) : 0;
         for (const k of range(c))
           for (const a of range(kh))
             for (const b of range(kw))
@@ -90,6 +90,23 @@ export function plainNn(parameters: ReadonlyMap<string, Plain>): Nn<Plain> {
           ...range(size).flatMap((a) => range(size).map((b) => get(x, i, j, y * size + a, z * size + b))),
         ),
       );
+    },
+    subsample(x, stride) {
+      const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+      return make([n, c, Math.ceil(h / stride), Math.ceil(w / stride)], (i, j, y, z) =>
+        get(x, i, j, y * stride, z * stride),
+      );
+    },
+    padChannels(x, extra) {
+      const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+      return make([n, c + extra, h, w], (...at) => get(x, ...at));
+    },
+    globalAverage(x) {
+      const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+      return make([n, c], (i, j) => {
+        const begin = (i * c + j) * h * w;
+        return sum(x.data.slice(begin, begin + h * w)) / (h * w);
+      });
     },
     resizeImages(x, [height, width]) {
       const [n = 0, c = 0, h = 0, w = 0] = x.shape;

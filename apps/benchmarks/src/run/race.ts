@@ -1,5 +1,6 @@
 /** The race: each optimizer trains the same network from the same weights on the same batches. */
 
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { VRAdamError } from '@vradam/core';
 import type { Engine, Session } from '../engines/engine.ts';
@@ -7,6 +8,7 @@ import { initialParameters, type NetworkSummary } from '../nn/shapes.ts';
 import { streams } from '../tasks/streams.ts';
 import type { Batches, OptimizerName, Problem, Score } from '../tasks/task.ts';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunProgress } from './checkpoint.ts';
+import { writeAll } from './files.ts';
 import type { EpochLine, FinalLine, Metrics, RunConfig, RunFolder, StepLine } from './records.ts';
 
 /** Somebody who watches a race. */
@@ -190,6 +192,8 @@ async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | nu
     watcher.begin(optimizer, done * problem.stepsPerEpoch + steps);
     for (let epoch = done; epoch < problem.epochs; epoch++) {
       await trainEpoch(race, session, optimizer, epoch, epoch === done ? { steps, lossSum } : unbegun);
+      const pictures = await problem.pictures?.(epoch, optimizer, session);
+      if (pictures) await writeAll(join(folder.path, 'pictures'), pictures);
       const metricsBytes = await folder.metricsBytes();
       const progress = { optimizer, epochs: epoch + 1, ...unbegun, metricsBytes };
       await folder.writeCheckpoint(encodeCheckpoint({ progress, snapshot: await session.save() }));

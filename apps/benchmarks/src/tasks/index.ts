@@ -1,12 +1,13 @@
 import { benchmarkError } from '../errors.ts';
 import { suggestion } from '../names.ts';
 import { cifar10Cnn } from './cifar10Cnn/index.ts';
+import { diffusion } from './diffusion/index.ts';
 import { gflownetTask } from './gflownet/index.ts';
 import { languageModel } from './languageModel/index.ts';
 import type { Task } from './task.ts';
 
 /** All tasks. */
-export const tasks: readonly Task[] = [cifar10Cnn, languageModel, gflownetTask];
+export const tasks: readonly Task[] = [cifar10Cnn, languageModel, gflownetTask, diffusion];
 
 /** The task of a name. */
 export function findTask(name: string): Task {

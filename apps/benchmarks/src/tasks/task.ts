@@ -164,6 +164,16 @@ export interface Problem {
    * @param trainingLoss - of a training step; undefined for batches of an evaluation.
    */
   metrics?(batch: Batch, trainingLoss?: number): Readonly<Record<string, number>>;
+  /**
+   * Pictures of what a session has learnt, as PNG files by name; none by default or if undefined.
+   *
+   * @param epoch - the one that is finished, from 0.
+   */
+  pictures?(
+    epoch: number,
+    optimizer: OptimizerName,
+    session: Pick<Session, 'evaluate'>,
+  ): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
   /** The optimizer of this name, with a learning rate of the user's or the preset's. */
   optimizer(name: OptimizerName, learningRate?: number): TaskOptimizer;
 }

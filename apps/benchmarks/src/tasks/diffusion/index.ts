@@ -100,7 +100,7 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     score,
     async pictures(epoch, optimizer, session) {
       const done = epoch + 1;
-      if (done % sampleEvery !== 0 && done !== epochs) return {};
+      if (done % sampleEvery !== 0 && done !== epochs) return undefined;
       const caption = `${optimizer}, epoch ${done} of ${epochs}`;
       const png = await drawSamples(session, process, side, seed, caption);
       return { [`${optimizer}-epoch-${String(done).padStart(3, '0')}.png`]: png };

@@ -103,7 +103,7 @@ class Layers<V> {
  * @param times - int32 [N], from 0 to `times - 1`.
  * @returns [N, 1, side, side].
  */
-export function predictNoise<V>(nn: Nn<V>, images: V, times: V, size: UNetSize): V {
+function predictNoise<V>(nn: Nn<V>, images: V, times: V, size: UNetSize): V {
   const layers = new Layers(nn, size);
   const { widths, side, middleBlocks, attentiveBlocks } = size;
   const time = layers.embedTimes(times);
