@@ -33,6 +33,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'Checkpoints', link: '/guide/checkpoints' },
       { text: 'Non-finite gradients', link: '/guide/non-finite' },
       { text: 'Ownership', link: '/guide/ownership' },
+      { text: 'Benchmarks', link: '/guide/benchmarks' },
     ],
   },
   {

@@ -2,6 +2,7 @@
 
 import { VRAdamError } from '@vradam/core';
 import { Command } from 'commander';
+import { addBenchCommand } from './commands/bench.ts';
 import { addCompareCommand } from './commands/compare.ts';
 import { addDataCommand } from './commands/data.ts';
 import { addDiagnosticsCommand } from './commands/diagnostics.ts';
@@ -24,6 +25,7 @@ const program = new Command('vradam-bench')
   .description('The benchmark suite of VRAdam: fair races between optimizers.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : refused));
 addRunCommand(program);
+addBenchCommand(program);
 addListCommand(program);
 addReportCommand(program);
 addCompareCommand(program);

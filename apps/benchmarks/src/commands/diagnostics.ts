@@ -11,7 +11,8 @@ import { diagnostics } from '../tasks/diagnostics/problems.ts';
 import { type Cell, learningRates, tryAll } from '../tasks/diagnostics/race.ts';
 import { namesOf, wholeNumber } from './arguments.ts';
 
-interface Flags {
+/** What a user decides about diagnostics. */
+export interface DiagnosticsFlags {
   readonly optimizer: readonly ContenderName[];
   readonly problem: readonly string[];
   readonly seed: number;
@@ -60,7 +61,15 @@ function recordOf(cells: readonly Cell[], seeds: readonly number[], seconds: num
   };
 }
 
-async function run({ optimizer, problem, seed, seeds: count, out, json }: Flags): Promise<void> {
+/** Tries optimizers on problems, and leaves `diagnostics.json`. */
+export async function runDiagnostics({
+  optimizer,
+  problem,
+  seed,
+  seeds: count,
+  out,
+  json,
+}: DiagnosticsFlags): Promise<void> {
   const started = performance.now();
   const seeds = Array.from({ length: count }, (_, i) => seed + i);
   const chosen = diagnostics.filter(({ name }) => problem.includes(name));
@@ -89,5 +98,5 @@ export function addDiagnosticsCommand(program: Command): void {
     .option('--out <dir>', 'folder for diagnostics.json', 'results')
     .option('--json', 'print the results as JSON in place of the table', false)
     .addHelpText('after', `\nProblems:\n${list}\n`)
-    .action(run);
+    .action(runDiagnostics);
 }

@@ -7,12 +7,14 @@ import { writeAll } from '../run/files.ts';
 import { computePortrait, type PortraitOptions, portraitDefaults } from '../tasks/phasePortrait/portrait.ts';
 import { fraction, notNegative, positive, wholeNumber } from './arguments.ts';
 
-interface Flags extends PortraitOptions {
+/** What a user decides about a portrait. */
+export interface PortraitFlags extends PortraitOptions {
   readonly out: string;
   readonly json: boolean;
 }
 
-async function phasePortrait({ out, json, ...options }: Flags): Promise<void> {
+/** Draws the portrait, and leaves its numbers and pictures. */
+export async function phasePortrait({ out, json, ...options }: PortraitFlags): Promise<void> {
   const portrait = computePortrait(options);
   const record = { ...portrait, node: process.versions.node, commit: commit() };
   const text = `${JSON.stringify(record, null, 1)}\n`;

@@ -34,7 +34,8 @@ import { type PresetName, presetNames } from '../tasks/task.ts';
 import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
 import { interruption } from './races.ts';
 
-interface Flags {
+/** What a user decides about the edge of stability. */
+export interface SharpnessFlags {
   readonly preset: PresetName;
   readonly engine: string;
   readonly optimizer: readonly EdgeOptimizer[];
@@ -51,7 +52,7 @@ interface Flags {
 
 const checkpointName = 'checkpoint.safetensors';
 
-const sizesOf = ({ preset, learningRate, steps, every, iterations }: Flags): EdgePreset => ({
+const sizesOf = ({ preset, learningRate, steps, every, iterations }: SharpnessFlags): EdgePreset => ({
   ...presets[preset],
   ...(learningRate !== undefined && { learningRate }),
   ...(steps !== undefined && { steps }),
@@ -171,7 +172,8 @@ async function followAll(
   return record;
 }
 
-async function sharpness(flags: Flags): Promise<void> {
+/** Follows optimizers, and leaves `sharpness.json` with its figure. */
+export async function sharpness(flags: SharpnessFlags): Promise<void> {
   const { preset, seed, out, json } = flags;
   const sizes = sizesOf(flags);
   const config: EdgeConfig = { preset, engine: flags.engine, seed, optimizers: flags.optimizer, sizes };

@@ -3,13 +3,14 @@
 import { join } from 'node:path';
 import { writeAll } from '../run/files.ts';
 import { encode } from '../run/records.ts';
+import { drawEdge } from '../tasks/edgeOfStability/figure.ts';
 import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
 import { type Collection, collect } from './analysis/collect.ts';
 import { type Race, racesOf } from './analysis/races.ts';
 import { composeFigure } from './figures/figure.ts';
 import type { Drawing } from './figures/plot.ts';
 import { renderPng } from './figures/png.ts';
-import { pageOf, type RaceFigures } from './html/page.ts';
+import { pageOf, type RaceFigures, type Study } from './html/page.ts';
 import { markdownOf } from './markdown.ts';
 import { panelsOf, profilePanel } from './panels.ts';
 import { captionOf, titleOf } from './words.ts';
@@ -66,12 +67,21 @@ export function composeReport(collection: Collection): ComposedReport {
   const races = racesOf(collection.runs);
   const shown = races.map((race): RaceFigures => ({ race, panels: panelsOf(race) }));
   const profile = profilePanel(races);
-  const portraits = collection.portraits.map(drawPortrait);
+  const studies: Study[] = [
+    ...collection.edges.map((record, i) => {
+      const title = `Edge of stability, ${record.config.preset} (Figure 2)`;
+      return { id: `edge-of-stability-${i + 1}`, title, drawing: drawEdge(record) };
+    }),
+    ...collection.portraits.map((portrait, i) => {
+      const title = 'Phase portrait (Figure 1)';
+      return { id: `phase-portrait-${i + 1}`, title, drawing: drawPortrait(portrait) };
+    }),
+  ];
   const page = pageOf({
     races: shown,
     profile,
     collection,
-    portraits: portraits.map(({ svg }) => svg),
+    studies,
     replacer: encode,
   });
   const drawn = shown.filter(({ panels }) => panels.length > 0);
@@ -82,7 +92,7 @@ export function composeReport(collection: Collection): ComposedReport {
     figures: [
       ...drawn.map((each) => [nameOf(each.race), figureOf(each)] as const),
       ...(profile ? [['performance-profile', profile.drawing] as const] : []),
-      ...portraits.map((drawing, i) => [`phase-portrait-${i + 1}`, drawing] as const),
+      ...studies.map(({ id, drawing }) => [id, drawing] as const),
     ],
     races: races.length,
   };

@@ -13,7 +13,7 @@ function numbers(entries: readonly (readonly [tag: string, value: unknown])[]): 
 }
 
 /** Scalars of a line. */
-export function scalarsOf(line: MetricsLine): Record<string, number> {
+function scalarsOf(line: MetricsLine): Record<string, number> {
   const own = 'metrics' in line ? Object.entries(line.metrics ?? {}) : [];
   const extras = (part: string) => own.map(([name, value]) => [`${name}/${part}`, value] as const);
   switch (line.kind) {

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { benchmarkError, fileSystemError } from '../../errors.ts';
 import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
 import type { Cell } from '../../tasks/diagnostics/race.ts';
+import type { EdgeRecord } from '../../tasks/edgeOfStability/record.ts';
 import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
 
 /** A run with all its lines. */
@@ -29,6 +30,7 @@ export interface Collection {
   readonly runs: readonly CollectedRun[];
   readonly diagnostics: readonly DiagnosticsRecord[];
   readonly portraits: readonly Portrait[];
+  readonly edges: readonly EdgeRecord[];
 }
 
 /** Folders within folders that are looked into. */
@@ -74,14 +76,14 @@ async function readRun(path: string): Promise<CollectedRun> {
 }
 
 /**
- * Collects runs, diagnostics and phase portraits.
+ * Collects runs, diagnostics, phase portraits and records of the edge of stability.
  *
  * @param folders - of runs, or of folders of runs.
  * @throws VRAdamError `ERR_FILE_SYSTEM`; `ERR_FILE_FORMAT` or `ERR_STATE_VERSION` with the file's name;
  * `ERR_RUN_NOT_FOUND` if there is nothing.
  */
 export async function collect(folders: readonly string[]): Promise<Collection> {
-  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json'];
+  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json', 'sharpness.json'];
   const found = [...new Set((await Promise.all(folders.map((folder) => find(folder, names)))).flat())];
   if (found.length === 0) {
     throw benchmarkError('ERR_RUN_NOT_FOUND', {
@@ -91,13 +93,12 @@ export async function collect(folders: readonly string[]): Promise<Collection> {
     });
   }
   const of = (name: string) => found.filter((path) => basename(path) === name);
+  const all = <T extends { readonly schema: string }>(name: string, schema: string) =>
+    Promise.all(of(name).map((path) => readJson<T>(path, schema)));
   return {
     runs: await Promise.all(of('run.json').map((path) => readRun(join(path, '..')))),
-    diagnostics: await Promise.all(
-      of('diagnostics.json').map((path) => readJson<DiagnosticsRecord>(path, 'vradam-diagnostics/1')),
-    ),
-    portraits: await Promise.all(
-      of('phase-portrait.json').map((path) => readJson<Portrait>(path, 'vradam-phase-portrait/1')),
-    ),
+    diagnostics: await all<DiagnosticsRecord>('diagnostics.json', 'vradam-diagnostics/1'),
+    portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1'),
+    edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1'),
   };
 }

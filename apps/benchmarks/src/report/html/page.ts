@@ -3,6 +3,7 @@
 import type { Collection, DiagnosticsRecord } from '../analysis/collect.ts';
 import type { Race } from '../analysis/races.ts';
 import { lookOf, themed } from '../figures/palette.ts';
+import type { Drawing } from '../figures/plot.ts';
 import type { ReportPanel } from '../panels.ts';
 import { diagnosticsRows, overviewTable, resultsTable, speedTable } from '../tables.ts';
 import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
@@ -16,14 +17,22 @@ export interface RaceFigures {
   readonly panels: readonly ReportPanel[];
 }
 
+/** A figure that is no race. */
+export interface Study {
+  /** A plain word for links and files. */
+  readonly id: string;
+  readonly title: string;
+  readonly drawing: Drawing;
+}
+
 /** All that a page shows. */
 export interface PageParts {
   readonly races: readonly RaceFigures[];
   /** Profiles over all races; null for none. */
   readonly profile: ReportPanel | null;
   readonly collection: Collection;
-  /** Drawings of the phase portraits. */
-  readonly portraits: readonly string[];
+  /** Figures of commands of their own. */
+  readonly studies: readonly Study[];
   /** What else the data are embedded with. */
   readonly replacer: (key: string, value: unknown) => unknown;
 }
@@ -106,10 +115,10 @@ learning rates pass, from ${record.learningRates[0] ?? ''} to ${record.learningR
 </section>`;
 }
 
-const portraitSection = (svg: string): Html => html`
-<section id="phase-portrait">
-<h2>Phase portrait (Figure 1)</h2>
-<div class="scroll" tabindex="0"><figure class="wide" style="min-width: 44rem">${drawn(svg)}</figure></div>
+const studySection = ({ id, title, drawing }: Study): Html => html`
+<section id="${id}">
+<h2>${title}</h2>
+<div class="scroll" tabindex="0"><figure class="wide" style="min-width: 44rem">${drawn(drawing.svg)}</figure></div>
 </section>`;
 
 const runsSection = ({ runs }: Collection): Html => html`
@@ -137,12 +146,12 @@ const method = html`
 </ul>
 </section>`;
 
-function navigation({ races, collection, portraits }: PageParts): Html {
+function navigation({ races, collection, studies }: PageParts): Html {
   const names = raceNames(races.map(({ race }) => race));
   const links = [
     ...races.map(({ race }, i) => [race.id, names[i]]),
     ...collection.diagnostics.slice(0, 1).map(() => ['diagnostics', 'diagnostics']),
-    ...portraits.slice(0, 1).map(() => ['phase-portrait', 'phase portrait']),
+    ...studies.map(({ id, title }) => [id, title]),
     ['runs', 'runs'],
     ['method', 'how to read this'],
   ] as [string, string][];
@@ -172,7 +181,7 @@ function lead({ races, collection }: PageParts): string {
 
 /** Writes the page. No script runs in it, and nothing is loaded. */
 export function pageOf(parts: PageParts): string {
-  const { races, collection, portraits, replacer } = parts;
+  const { races, collection, studies, replacer } = parts;
   const data = {
     schema: 'vradam-report/1',
     races: races.map(({ race }) => race),
@@ -197,7 +206,7 @@ ${navigation(parts)}
 ${overview(parts)}
 ${races.map(raceSection)}
 ${collection.diagnostics.map(diagnosticsSection)}
-${portraits.map(portraitSection)}
+${studies.map(studySection)}
 ${collection.runs.length > 0 ? runsSection(collection) : null}
 ${method}
 </main>

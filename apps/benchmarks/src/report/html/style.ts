@@ -47,9 +47,11 @@ figcaption { font-size: 0.9rem; font-weight: 600; line-height: 1.35; margin: 0 0
 figcaption small { font-weight: 400; font-size: 0.82rem; display: block; }
 figure svg { display: block; width: 100%; max-width: 400px; height: auto; }
 figure.wide svg { max-width: 100%; }
-.heat th, .heat td { padding-left: 0.7rem; padding-right: 0.7rem; }
+.heat th, .heat td { padding-left: 0.6rem; padding-right: 0.6rem; }
+.heat tbody th { padding-left: 0; }
+.heat thead th:not(:first-child, .text) { text-align: center; white-space: normal; width: 6.4rem; vertical-align: bottom; }
 .heat td { text-align: center; }
-.heat td.asks { text-align: left; color: var(--faint); white-space: normal; min-width: 15rem; }
+.heat td.asks { text-align: left; color: var(--faint); white-space: normal; min-width: 14rem; }
 ul { padding-left: 1.1rem; max-width: 80ch; }
 li { margin: 0.25rem 0; overflow-wrap: anywhere; }
 code { font: 0.88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
