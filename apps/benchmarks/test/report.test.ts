@@ -1,13 +1,15 @@
 /** The report: true to its files, whole in itself, and safe whatever stands in them. */
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { VRAdamError } from '@vradam/core';
 import fc from 'fast-check';
 import { parseHTML } from 'linkedom';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { collect } from '../src/report/analysis/collect.ts';
 import { published } from '../src/report/analysis/published.ts';
+import { renderPng } from '../src/report/figures/png.ts';
 import { escapeMarkdown } from '../src/report/markdown.ts';
 import { composeReport, writeReport } from '../src/report/write.ts';
 import { RunFolder } from '../src/run/records.ts';
@@ -202,6 +204,20 @@ test('numbers that a task adds of its own have a column and a curve', async () =
   expect(text).toContain('mean reward');
 });
 
+test('the last pictures that a task left are in the page; what only has their name is not', async () => {
+  await writeSeed(results, 0, { vradam: [1], adamw: [2] });
+  const folder = join(results, 'seed-0', 'pictures');
+  await mkdir(folder);
+  const picture = renderPng('<svg xmlns="http://www.w3.org/2000/svg" width="2" height="2"/>');
+  await writeFile(join(folder, 'vradam-epoch-002.png'), 'too early');
+  await writeFile(join(folder, 'vradam-epoch-010.png'), picture);
+  await writeFile(join(folder, 'adamw-epoch-010.png'), '<svg onload=alert(1)>');
+  const { document } = await report();
+  const sources = [...document.querySelectorAll('img')].map((image) => image.getAttribute('src'));
+  expect(sources).toEqual([`data:image/png;base64,${Buffer.from(picture).toString('base64')}`]);
+  expect(document.querySelector('#race-1')?.textContent).toContain('VRAdamafter 10 epochs');
+});
+
 describe('is refused', () => {
   test('where there is nothing to report', async () => {
     await expect(report()).rejects.toMatchObject({ code: 'ERR_RUN_NOT_FOUND' });
@@ -222,6 +238,73 @@ describe('is refused', () => {
       code: 'ERR_FILE_FORMAT',
       message: expect.stringContaining('diagnostics.json'),
     });
+  });
+});
+
+describe('a damaged file', () => {
+  /** Every way to a part of a value. */
+  const pathsOf = (value: unknown): string[][] =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, each]) => [
+          [key],
+          ...pathsOf(each).map((path) => [key, ...path]),
+        ])
+      : [];
+
+  /** The value with another part there; undefined takes it out. */
+  const changed = (value: unknown, [key, ...rest]: readonly string[], part: unknown): unknown => {
+    if (key === undefined) return part;
+    const copy = Array.isArray(value) ? [...value] : { ...(value as object) };
+    const own = copy as Record<string, unknown>;
+    own[key] = changed(own[key], rest, part);
+    return copy;
+  };
+
+  const junk = fc.constantFrom(undefined, null, true, -1, 1e308, '', 'NaN', [], [null], {}, { a: null });
+
+  async function changeAndReport(
+    file: string,
+    lineAt: number | null,
+    at: number,
+    part: unknown,
+  ): Promise<void> {
+    const path = join(results, 'seed-0', file);
+    const before = await readFile(path, 'utf8');
+    const lines = lineAt === null ? [before] : before.trimEnd().split('\n');
+    const place = lineAt === null ? 0 : lineAt % lines.length;
+    const value = JSON.parse(lines[place] as string);
+    const paths = pathsOf(value).filter(([key]) => key !== 'schema');
+    lines[place] = JSON.stringify(changed(value, paths[at % paths.length] as string[], part));
+    await writeFile(path, `${lines.join('\n')}\n`);
+    await report().catch((error) => expect(error, String(error.stack)).toBeInstanceOf(VRAdamError));
+    await writeFile(path, before);
+  }
+
+  test('is reported on or refused, and never an error of ours', { timeout: 120_000 }, async () => {
+    await writeSeed(results, 0, { vradam: [1, 2], adamw: [2, Number.NaN] });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), junk, (at, part) => changeAndReport('run.json', null, at, part)),
+      { numRuns: 40 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(), junk, (line, at, part) =>
+        changeAndReport('metrics.jsonl', line, at, part),
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('of another command is refused by its name', async () => {
+    for (const [name, content] of [
+      ['sharpness.json', '{"schema":"vradam-sharpness/1"}'],
+      ['phase-portrait.json', '{"schema":"vradam-phase-portrait/1","options":{}}'],
+      ['diagnostics.json', '{"schema":"vradam-diagnostics/1","cells":[{}]}'],
+    ] as const) {
+      await writeFile(join(results, name), content);
+      const message = expect.stringContaining(name);
+      await expect(report()).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT', message });
+      await rm(join(results, name));
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** Writes a report: a page, a text, and every figure as SVG and PNG. */
 
 import { join } from 'node:path';
+import { benchmarkError } from '../errors.ts';
 import { writeAll } from '../run/files.ts';
 import { encode } from '../run/records.ts';
 import { drawEdge } from '../tasks/edgeOfStability/figure.ts';
@@ -37,7 +38,7 @@ function wrapped(text: string): string[] {
 }
 
 /** The panels of a race as one figure. */
-function figureOf({ race, panels }: RaceFigures): Drawing {
+function figureOf({ race, panels }: Pick<RaceFigures, 'race' | 'panels'>): Drawing {
   const column = (at: number) => panels.filter((_, i) => i % columns === at);
   return composeFigure({
     title: titleOf(race),
@@ -53,6 +54,20 @@ const filesOf = (name: string, { svg }: Drawing): [string, string | Uint8Array][
   [`${name}.png`, renderPng(svg)],
 ];
 
+/** Draws what a file holds; one that cannot be drawn is damaged. */
+function drawing(name: string, draw: () => Drawing): Drawing {
+  try {
+    return draw();
+  } catch (cause) {
+    throw benchmarkError('ERR_FILE_FORMAT', {
+      wrong: `a ${name}.json cannot be drawn`,
+      received: cause instanceof Error ? cause.message : cause,
+      action: 'Repair it, or move it out of the folder of the report.',
+      cause,
+    });
+  }
+}
+
 /** A report before it is written. */
 export interface ComposedReport {
   readonly page: string;
@@ -65,16 +80,27 @@ export interface ComposedReport {
 /** Composes a report of what was collected. */
 export function composeReport(collection: Collection): ComposedReport {
   const races = racesOf(collection.runs);
-  const shown = races.map((race): RaceFigures => ({ race, panels: panelsOf(race) }));
+  const shown = races.map((race): RaceFigures => {
+    const first = collection.runs.find(({ record }) => record === race.record);
+    return { race, panels: panelsOf(race), pictures: first?.pictures ?? [] };
+  });
   const profile = profilePanel(races);
   const studies: Study[] = [
     ...collection.edges.map((record, i) => {
-      const title = `Edge of stability, ${record.config.preset} (Figure 2)`;
-      return { id: `edge-of-stability-${i + 1}`, title, drawing: drawEdge(record) };
+      const title = `Edge of stability, ${record.config?.preset} (Figure 2)`;
+      return {
+        id: `edge-of-stability-${i + 1}`,
+        title,
+        drawing: drawing('sharpness', () => drawEdge(record)),
+      };
     }),
     ...collection.portraits.map((portrait, i) => {
       const title = 'Phase portrait (Figure 1)';
-      return { id: `phase-portrait-${i + 1}`, title, drawing: drawPortrait(portrait) };
+      return {
+        id: `phase-portrait-${i + 1}`,
+        title,
+        drawing: drawing('phase-portrait', () => drawPortrait(portrait)),
+      };
     }),
   ];
   const page = pageOf({

@@ -12,6 +12,7 @@ import type {
   ScheduleName,
   TaskOptimizer,
 } from '../tasks/task.ts';
+import { lineShapes, misshapen, recordShape } from './shape.ts';
 import { EventFiles, eventsFolder } from './tensorboard.ts';
 
 /** What was asked for. Options that a task came to have later are absent in records of before. */
@@ -131,6 +132,15 @@ export const encode = (_: string, value: unknown): unknown =>
 const decode = (_: string, value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
 
+/** A line of metrics; throws where it is none. */
+function checkedLine(value: { readonly kind?: unknown } | null): MetricsLine {
+  const kind = String(value?.kind);
+  const shape = Object.hasOwn(lineShapes, kind) ? lineShapes[kind] : undefined;
+  const wrong = shape ? misshapen(value, shape) : 'kind';
+  if (wrong !== null) throw new TypeError(`nothing usable at ${wrong}`);
+  return value as MetricsLine;
+}
+
 /** Does something with files, and says of which folder they are if the disk does not let it. */
 async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -184,12 +194,22 @@ export class RunFolder {
   async readRecord(): Promise<RunRecord> {
     const record = await this.#readJson();
     const schema: unknown = record?.schema;
-    if (record?.schema === 'vradam-run/1') return record;
+    if (record?.schema === 'vradam-run/1') return this.#checked(record);
     const isOther = typeof schema === 'string' && schema.startsWith('vradam-run/');
     throw benchmarkError(isOther ? 'ERR_STATE_VERSION' : 'ERR_FILE_FORMAT', {
       wrong: `${this.#file('run.json')} is ${isOther ? 'of another version: this one reads vradam-run/1' : 'not the record of a run'}`,
       received: schema,
       action: isOther ? 'Use the version that wrote it, or leave it out.' : 'Name the folder of a run.',
+    });
+  }
+
+  #checked(record: RunRecord): RunRecord {
+    const wrong = misshapen(record, recordShape);
+    if (wrong === null) return record;
+    throw benchmarkError('ERR_FILE_FORMAT', {
+      wrong: `${this.#file('run.json')} is damaged`,
+      received: `nothing usable at ${wrong}`,
+      action: 'Restore the file, or leave the run out.',
     });
   }
 
@@ -258,10 +278,10 @@ export class RunFolder {
       .filter(Boolean);
     return lines.map((line, i) => {
       try {
-        return JSON.parse(line, decode) as MetricsLine;
+        return checkedLine(JSON.parse(line, decode));
       } catch (cause) {
         throw benchmarkError('ERR_FILE_FORMAT', {
-          wrong: `line ${i + 1} of ${this.#file('metrics.jsonl')} is not JSON`,
+          wrong: `line ${i + 1} of ${this.#file('metrics.jsonl')} is no line of metrics`,
           received: line.slice(0, 60),
           action: 'Restore the file, or leave the run out.',
           cause,

@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { benchmarkError, fileSystemError } from '../../errors.ts';
 import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
+import { diagnosticsShape, misshapen, type Shape } from '../../run/shape.ts';
 import type { Cell } from '../../tasks/diagnostics/race.ts';
 import type { EdgeRecord } from '../../tasks/edgeOfStability/record.ts';
 import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
@@ -14,6 +15,17 @@ export interface CollectedRun {
   readonly path: string;
   readonly record: RunRecord;
   readonly lines: readonly MetricsLine[];
+  /** The last picture that each optimizer left; few tasks leave any. */
+  readonly pictures: readonly RunPicture[];
+}
+
+/** What a model drew. */
+export interface RunPicture {
+  readonly optimizer: string;
+  /** Epochs that it had learnt for. */
+  readonly epochs: number;
+  /** A PNG file. */
+  readonly png: Uint8Array;
 }
 
 /** Contents of a `diagnostics.json`. */
@@ -37,6 +49,8 @@ export interface Collection {
 const deepest = 4;
 /** Bytes of the largest JSON file that is read. */
 const largest = 64 * 2 ** 20;
+/** Bytes of the largest picture that is embedded. */
+const largestPicture = 2 * 2 ** 20;
 
 /** Files of these names, at most four folders deep; links are not followed. */
 async function find(folder: string, names: readonly string[], depth = 0): Promise<string[]> {
@@ -50,7 +64,11 @@ async function find(folder: string, names: readonly string[], depth = 0): Promis
   return [...found.map(({ name }) => join(folder, name)), ...inside.flat()];
 }
 
-async function readJson<T extends { readonly schema: string }>(path: string, schema: string): Promise<T> {
+async function readJson<T extends { readonly schema: string }>(
+  path: string,
+  schema: string,
+  shape: Shape,
+): Promise<T> {
   const refuse = (wrong: string, received: unknown, cause?: unknown) =>
     benchmarkError('ERR_FILE_FORMAT', {
       wrong: `${path} ${wrong}`,
@@ -67,12 +85,36 @@ async function readJson<T extends { readonly schema: string }>(path: string, sch
     throw refuse('is not JSON', cause instanceof Error ? cause.message : cause, cause);
   }
   if (value?.schema !== schema) throw refuse(`must be of schema ${schema}`, value?.schema);
+  const wrong = misshapen(value, shape);
+  if (wrong !== null) throw refuse('is damaged', `nothing usable at ${wrong}`);
   return value;
+}
+
+const pngBegin = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+/** The last picture of each optimizer; what is no PNG file, or too large for a page, is left out. */
+async function readPictures(folder: string): Promise<RunPicture[]> {
+  const names = await readdir(folder).catch(() => []);
+  const last = new Map<string, { readonly name: string; readonly epochs: number }>();
+  for (const name of names) {
+    const [, optimizer, digits] = /^(.+)-epoch-(\d{1,9})\.png$/.exec(name) ?? [];
+    if (optimizer === undefined) continue;
+    const epochs = Number(digits);
+    if (epochs >= (last.get(optimizer)?.epochs ?? 0)) last.set(optimizer, { name, epochs });
+  }
+  const read = [...last].map(async ([optimizer, { name, epochs }]) => {
+    const path = join(folder, name);
+    const { size } = await stat(path);
+    return { optimizer, epochs, png: size <= largestPicture ? await readFile(path) : Buffer.alloc(0) };
+  });
+  const pictures = await Promise.all(read);
+  return pictures.filter(({ png }) => png.subarray(0, pngBegin.length).equals(pngBegin));
 }
 
 async function readRun(path: string): Promise<CollectedRun> {
   const folder = new RunFolder(path);
-  return { path, record: await folder.readRecord(), lines: await folder.readMetrics() };
+  const [record, lines] = [await folder.readRecord(), await folder.readMetrics()];
+  return { path, record, lines, pictures: await readPictures(join(path, 'pictures')) };
 }
 
 /**
@@ -93,12 +135,12 @@ export async function collect(folders: readonly string[]): Promise<Collection> {
     });
   }
   const of = (name: string) => found.filter((path) => basename(path) === name);
-  const all = <T extends { readonly schema: string }>(name: string, schema: string) =>
-    Promise.all(of(name).map((path) => readJson<T>(path, schema)));
+  const all = <T extends { readonly schema: string }>(name: string, schema: string, shape: Shape) =>
+    Promise.all(of(name).map((path) => readJson<T>(path, schema, shape)));
   return {
     runs: await Promise.all(of('run.json').map((path) => readRun(join(path, '..')))),
-    diagnostics: await all<DiagnosticsRecord>('diagnostics.json', 'vradam-diagnostics/1'),
-    portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1'),
-    edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1'),
+    diagnostics: await all<DiagnosticsRecord>('diagnostics.json', 'vradam-diagnostics/1', diagnosticsShape),
+    portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1', 'object'),
+    edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1', 'object'),
   };
 }

@@ -1,6 +1,6 @@
 /** The page: one file that needs nothing else. */
 
-import type { Collection, DiagnosticsRecord } from '../analysis/collect.ts';
+import type { Collection, DiagnosticsRecord, RunPicture } from '../analysis/collect.ts';
 import type { Race } from '../analysis/races.ts';
 import { lookOf, themed } from '../figures/palette.ts';
 import type { Drawing } from '../figures/plot.ts';
@@ -15,6 +15,8 @@ import { swatch, tableHtml } from './table.ts';
 export interface RaceFigures {
   readonly race: Race;
   readonly panels: readonly ReportPanel[];
+  /** What the models drew in its first run. */
+  readonly pictures: readonly RunPicture[];
 }
 
 /** A figure that is no race. */
@@ -63,7 +65,23 @@ function shortcomings({ contenders, duplicates }: Race): string[] {
   return [...failed, ...unfinished, ...left];
 }
 
-function raceSection({ race, panels }: RaceFigures): Html {
+function pictureFigure({ optimizer, epochs, png }: RunPicture): Html {
+  const { name } = lookOf(optimizer);
+  const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
+  return html`
+<figure><figcaption>${name}<small>after ${epochs} epochs</small></figcaption><img src="${source}" alt="Pictures drawn by the model that ${name} trained"></figure>`;
+}
+
+function picturesPart({ race, pictures }: RaceFigures): Html | null {
+  if (pictures.length === 0) return null;
+  return html`
+<h3>What the models draw</h3>
+<p class="note">Seed ${race.record.config.seed}; the same noise to begin with for all.</p>
+<div class="panels">${pictures.map(pictureFigure)}</div>`;
+}
+
+function raceSection(figures: RaceFigures): Html {
+  const { race, panels } = figures;
   const missing = items(shortcomings(race));
   const several = race.seeds.length > 1;
   const lines = several
@@ -83,6 +101,7 @@ ${scale}
 ${items([...ordersOf(race), ...verdictsOf(race)])}
 <p class="note">${lines}</p>
 <div class="panels">${panels.map(figure)}</div>
+${picturesPart(figures)}
 <h3>Time to target, and the price of a step</h3>
 <p class="note">${targetText(race)} Training time leaves evaluation out.</p>
 ${tableHtml(speedTable(race))}

@@ -47,6 +47,7 @@ figcaption { font-size: 0.9rem; font-weight: 600; line-height: 1.35; margin: 0 0
 figcaption small { font-weight: 400; font-size: 0.82rem; display: block; }
 figure svg { display: block; width: 100%; max-width: 400px; height: auto; }
 figure.wide svg { max-width: 100%; }
+figure img { display: block; max-width: 100%; height: auto; }
 .heat th, .heat td { padding-left: 0.6rem; padding-right: 0.6rem; }
 .heat tbody th { padding-left: 0; }
 .heat thead th:not(:first-child, .text) { text-align: center; white-space: normal; width: 6.4rem; vertical-align: bottom; }
