@@ -42,7 +42,7 @@ const quick: DiffusionPreset = {
   epochs: 3,
   warmupEpochs: 1,
   sampleEvery: 3,
-  learningRates: { vradam: 0.01, adamw: 0.01, 'sgd-nesterov': 0.1, rmsprop: 3e-3 },
+  learningRates: { vradam: 0.01, adamw: 0.01, 'sgd-nesterov': 0.3, rmsprop: 3e-3 },
   learningRateSource: tuned,
   vradam: algorithm1,
 };
