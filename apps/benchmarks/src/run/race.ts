@@ -182,7 +182,7 @@ async function train(race: Race, optimizer: OptimizerName, from: Checkpoint | nu
     network: problem.network,
     parameters: initialParameters(network, config.seed, streams.initial),
     buffers: network.buffers,
-    optimizer: problem.optimizer(optimizer, learningRates[optimizer]).spec,
+    optimizer: problem.optimizer(optimizer, learningRates[optimizer], config.brake).spec,
     seed: config.seed,
   });
   try {

@@ -4,6 +4,7 @@ import { appendFile, mkdir, readFile, rename, rm, stat, truncate, writeFile } fr
 import { join } from 'node:path';
 import type { StepReport } from '../engines/engine.ts';
 import { benchmarkError, fileSystemError, isFileSystemError } from '../errors.ts';
+import type { Brake } from '../tasks/preset.ts';
 import type {
   Baseline,
   OptimizerName,
@@ -31,6 +32,8 @@ export interface RunConfig extends Partial<OwnOptions> {
   readonly schedule: ScheduleName;
   /** Epochs. */
   readonly epochs: number;
+  /** What the brake of VRAdam has in place of the preset's; absent where it has nothing of its own. */
+  readonly brake?: Partial<Brake>;
 }
 
 /** Contents of `run.json`. */

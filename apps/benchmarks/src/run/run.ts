@@ -113,7 +113,10 @@ export async function startRun(
   const problem = await prepare(config, { data, tokenizer });
   const { parameterCount, macs } = summarize(problem.network);
   const engine = await startEngine(config.engine);
-  const optimizers = config.optimizers.map((one) => [one, problem.optimizer(one, learningRate).options]);
+  const optimizers = config.optimizers.map((one) => [
+    one,
+    problem.optimizer(one, learningRate, config.brake).options,
+  ]);
   const record: RunRecord = {
     schema: 'vradam-run/1',
     name: name ?? defaultName(config, now),

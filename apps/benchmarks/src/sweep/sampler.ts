@@ -71,7 +71,7 @@ export function propose(sampler: SamplerName, question: Question): Choices {
   const { space, seed, index, tried } = question;
   checkSpace(space);
   // a seed of its own for each trial
-  const random = openRandom((seed + 0x9e3779b9 * (index + 1)) | 0, 0);
+  const random = openRandom((seed + 0x9e3779b9 * (index + 1)) | 0, 1);
   const sobol = () => choicesAt(space, openSobol(space.length, seed)(index));
   switch (sampler) {
     case 'random':

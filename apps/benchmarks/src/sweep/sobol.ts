@@ -57,7 +57,7 @@ function directions(dimension: number): Uint32Array {
  * @returns the point of an index from 0.
  */
 export function openSobol(dimensions: number, seed: number): (index: number) => number[] {
-  const random = openRandom(seed, 0);
+  const random = openRandom(seed, 1); // the first numbers of the first stream are alike for small seeds
   const columns = Array.from({ length: dimensions }, (_, d) => directions(d));
   const shifts = columns.map(() => Math.floor(random.next() * 2 ** 24) * 2 ** 8 + random.integer(2 ** 8));
   return (index) => {

@@ -12,7 +12,7 @@ import {
   vradam,
 } from '@vradam/core';
 import { adam } from './adam.ts';
-import type { TaskPreset } from './preset.ts';
+import type { Brake, TaskPreset } from './preset.ts';
 import { scheduleOf } from './schedule.ts';
 import type { OptimizerName, Problem, ScheduleName } from './task.ts';
 
@@ -46,7 +46,7 @@ interface Bound {
 }
 
 function bind(name: OptimizerName, preset: TaskPreset, rivals: Rivals): Bound {
-  const ofVradam = (own: TaskPreset['vradam']): Bound => {
+  const ofVradam = (own: Brake): Bound => {
     const options = { ...own, ...vradamFixed };
     return { rateOf: 'vradam', options, spec: (learningRate) => vradam({ ...options, learningRate }) };
   };
@@ -88,8 +88,12 @@ export function taskOptimizers(
   { schedule, epochs }: { readonly schedule: ScheduleName; readonly epochs: number },
 ): Problem['optimizer'] {
   const lengths = { warmupEpochs: preset.warmupEpochs, epochs, stepsPerEpoch };
-  return (name, given) => {
-    const { rateOf, options, spec } = bind(name, preset, rivals);
+  return (name, given, brake) => {
+    const { rateOf, options, spec } = bind(
+      name,
+      { ...preset, vradam: { ...preset.vradam, ...brake } },
+      rivals,
+    );
     const learningRate = given ?? preset.learningRates[rateOf];
     return {
       learningRate,

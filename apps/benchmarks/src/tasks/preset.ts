@@ -2,6 +2,13 @@
 
 import type { DefaultOptimizer } from './task.ts';
 
+/** Hyper-parameters that only VRAdam has. */
+export interface Brake {
+  readonly beta3: number;
+  readonly lrCutoff: number;
+  readonly normGrad: boolean;
+}
+
 /** Sizes of batches and run, and the numbers of the optimizers. */
 export interface TaskPreset {
   /** Examples of a training batch; the last batch of an epoch may be smaller. */
@@ -17,11 +24,11 @@ export interface TaskPreset {
   /** Where the learning rates come from. */
   readonly learningRateSource: string;
   /** VRAdam's own hyper-parameters. */
-  readonly vradam: { readonly beta3: number; readonly lrCutoff: number; readonly normGrad: boolean };
+  readonly vradam: Brake;
 }
 
 /** VRAdam as Algorithm 1 has it, with the decided defaults. */
-export const algorithm1: TaskPreset['vradam'] = { beta3: 1, lrCutoff: 19, normGrad: false };
+export const algorithm1: Brake = { beta3: 1, lrCutoff: 19, normGrad: false };
 
 /** Source of learning rates that a preset was tuned for. */
 export const tuned = 'best validation loss on a grid, at this preset; see the README of this task';

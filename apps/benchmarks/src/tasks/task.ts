@@ -3,6 +3,7 @@
 import type { OptimizerSpec } from '@vradam/core';
 import type { Evaluation, Session } from '../engines/engine.ts';
 import type { Batch, Network } from '../nn/nn.ts';
+import type { Brake } from './preset.ts';
 
 /** The optimizers of the paper's tables, which race unless others are asked for. */
 export const defaultOptimizers = ['vradam', 'adamw', 'sgd-nesterov', 'rmsprop'] as const;
@@ -174,8 +175,8 @@ export interface Problem {
     optimizer: OptimizerName,
     session: Pick<Session, 'evaluate'>,
   ): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
-  /** The optimizer of this name, with a learning rate of the user's or the preset's. */
-  optimizer(name: OptimizerName, learningRate?: number): TaskOptimizer;
+  /** The optimizer of this name, with a learning rate and a brake of the user's or the preset's. */
+  optimizer(name: OptimizerName, learningRate?: number, brake?: Partial<Brake>): TaskOptimizer;
 }
 
 /** A task. */

@@ -107,8 +107,8 @@ async function prepare(options: TaskOptions): Promise<Problem> {
     validationBatches: () => batches(splits.validation, evaluationBatchSize),
     testBatches: () => batches(splits.test, evaluationBatchSize),
     score: scorer(padding),
-    optimizer(name, learningRate) {
-      const plain = optimizer(name, learningRate);
+    optimizer(...args) {
+      const plain = optimizer(...args);
       return accumulateBug ? { ...plain, spec: neverZeroGradients(plain.spec) } : plain;
     },
   };

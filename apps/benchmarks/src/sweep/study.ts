@@ -1,0 +1,207 @@
+/** What a sweep leaves behind: `study.jsonl`, a line for each thing that happened, never changed afterwards. */
+
+import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { benchmarkError, fileSystemError } from '../errors.ts';
+import type { OptimizerName, PresetName, ScheduleName } from '../tasks/task.ts';
+import type { SamplerName, Tried } from './sampler.ts';
+import type { Choices } from './space.ts';
+import type { SpaceName } from './spaces.ts';
+
+/** Which loss of a trial is to be small: the validation loss of the last epoch, or the smallest of all epochs. */
+export const objectiveNames = ['last', 'best'] as const;
+
+/** One of {@link objectiveNames}. */
+export type ObjectiveName = (typeof objectiveNames)[number];
+
+/** What was asked for. Every optimizer has as many trials and seeds as another. */
+export interface StudyConfig {
+  readonly task: string;
+  readonly preset: PresetName;
+  readonly engine: string;
+  readonly optimizers: readonly OptimizerName[];
+  readonly sampler: SamplerName;
+  readonly spaces: SpaceName;
+  readonly trials: number;
+  /** Runs of each trial, whose objectives are averaged: seeds `seed`, `seed + 1`, ... */
+  readonly seeds: number;
+  readonly seed: number;
+  readonly objective: ObjectiveName;
+  readonly schedule: ScheduleName;
+  readonly epochs: number | null;
+}
+
+/** The first line. */
+export interface StudyLine {
+  readonly kind: 'study';
+  /** Always `vradam-sweep/1`. */
+  readonly schema: 'vradam-sweep/1';
+  readonly config: StudyConfig;
+  readonly at: string;
+}
+
+/** A trial begins. */
+export interface BeginLine {
+  readonly kind: 'begin';
+  readonly optimizer: OptimizerName;
+  /** Number of the trial among those of its optimizer, from 0. */
+  readonly trial: number;
+  readonly choices: Choices;
+  readonly at: string;
+}
+
+/** How a trial can end: with a loss, with one that is no number, in an error, or at its time limit. */
+export type TrialState = 'complete' | 'diverged' | 'failed' | 'timeout';
+
+/** A trial ends. */
+export interface EndLine {
+  readonly kind: 'end';
+  readonly optimizer: OptimizerName;
+  readonly trial: number;
+  readonly state: TrialState;
+  /** Mean over the seeds; null unless complete. */
+  readonly objective: number | null;
+  /** Of each seed; those that did not end are missing. */
+  readonly objectives: readonly number[];
+  /** Why it failed; absent if it did not. */
+  readonly reason?: string;
+  readonly seconds: number;
+  readonly at: string;
+}
+
+type Line = StudyLine | BeginLine | EndLine;
+
+/** A trial that has begun. */
+export interface Trial extends BeginLine {
+  /** Null while it runs, or if it was interrupted. */
+  readonly end: EndLine | null;
+}
+
+/** File name of a study. */
+export const studyName = 'study.jsonl';
+
+function parse(path: string, text: string): Line[] {
+  // a last line without its end was being written when the process was killed
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  return lines.filter(Boolean).map((line, i) => {
+    try {
+      return JSON.parse(line) as Line;
+    } catch (cause) {
+      throw benchmarkError('ERR_FILE_FORMAT', {
+        wrong: `line ${i + 1} of ${path} is not JSON`,
+        received: line.slice(0, 60),
+        action: 'Restore the file, or begin another study.',
+        cause,
+      });
+    }
+  });
+}
+
+/** A study on disk. One process writes it. */
+export class Study {
+  readonly config: StudyConfig;
+  readonly #path: string;
+  readonly #trials = new Map<string, Trial>();
+
+  private constructor(path: string, config: StudyConfig) {
+    this.#path = path;
+    this.config = config;
+  }
+
+  /**
+   * Begins a study, or goes on with one.
+   *
+   * @param folder - made if missing.
+   * @param resume - whether one that is there is gone on with; it must have been asked for the same, but for more trials.
+   * @throws VRAdamError `ERR_RUN_EXISTS`, `ERR_STATE_MISMATCH`, `ERR_FILE_FORMAT`, `ERR_STATE_VERSION`, `ERR_FILE_SYSTEM`.
+   */
+  static async open(folder: string, config: StudyConfig, resume: boolean): Promise<Study> {
+    const path = join(folder, studyName);
+    const text = await readFile(path, 'utf8').catch(() => null);
+    const study = new Study(path, config);
+    if (text === null || text.lastIndexOf('\n') < 0) {
+      await mkdir(folder, { recursive: true }).catch((error) => {
+        throw fileSystemError(folder, error);
+      });
+      await study.#write({ kind: 'study', schema: 'vradam-sweep/1', config, at: now() }, 'wx');
+      return study;
+    }
+    if (!resume) {
+      throw benchmarkError('ERR_RUN_EXISTS', {
+        wrong: `${path} is already there`,
+        received: folder,
+        action: 'Continue it with --resume, or name another folder with --out.',
+      });
+    }
+    await study.#restore(parse(path, text), text);
+    return study;
+  }
+
+  async #restore([first, ...lines]: readonly Line[], text: string): Promise<void> {
+    checkHead(this.#path, first, this.config);
+    for (const line of lines) this.#note(line);
+    // what a killed process left of a line would spoil the next one
+    await truncate(this.#path, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
+  }
+
+  async #write(line: Line, flag: 'a' | 'wx' = 'a'): Promise<void> {
+    try {
+      await appendFile(this.#path, `${JSON.stringify(line)}\n`, { flag });
+    } catch (error) {
+      throw fileSystemError(this.#path, error);
+    }
+  }
+
+  #note(line: Line): void {
+    if (line.kind === 'study') return;
+    const key = `${line.optimizer}/${line.trial}`;
+    if (line.kind === 'begin') this.#trials.set(key, { ...line, end: null });
+    const trial = this.#trials.get(key);
+    if (line.kind === 'end' && trial) this.#trials.set(key, { ...trial, end: line });
+  }
+
+  /** Trials of an optimizer, in the order in which they were begun. */
+  trials(optimizer: OptimizerName): Trial[] {
+    return [...this.#trials.values()].filter((trial) => trial.optimizer === optimizer);
+  }
+
+  /** What a sampler learns from. */
+  tried(optimizer: OptimizerName): Tried[] {
+    return this.trials(optimizer).flatMap(({ choices, end }) =>
+      end ? [{ choices, objective: end.objective }] : [],
+    );
+  }
+
+  /** Notes that a trial begins. */
+  async begin(line: Omit<BeginLine, 'kind' | 'at'>): Promise<void> {
+    const whole: BeginLine = { kind: 'begin', ...line, at: now() };
+    await this.#write(whole);
+    this.#note(whole);
+  }
+
+  /** Notes that a trial has ended. */
+  async end(line: Omit<EndLine, 'kind' | 'at'>): Promise<void> {
+    const whole: EndLine = { kind: 'end', ...line, at: now() };
+    await this.#write(whole);
+    this.#note(whole);
+  }
+}
+
+const now = (): string => new Date().toISOString();
+
+function checkHead(path: string, first: Line | undefined, config: StudyConfig): void {
+  if (first?.kind !== 'study' || first.schema !== 'vradam-sweep/1') {
+    throw benchmarkError('ERR_STATE_VERSION', {
+      wrong: `${path} must begin with a study of schema vradam-sweep/1`,
+      received: first?.kind === 'study' ? first.schema : first?.kind,
+      action: 'Name another folder with --out.',
+    });
+  }
+  const asked = ({ trials: _, ...rest }: StudyConfig) => JSON.stringify(rest);
+  if (asked(first.config) === asked(config)) return;
+  throw benchmarkError('ERR_STATE_MISMATCH', {
+    wrong: `${path} was begun with other options`,
+    received: asked(first.config),
+    action: 'Give the same options; only --trials may grow.',
+  });
+}
