@@ -34,6 +34,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'Non-finite gradients', link: '/guide/non-finite' },
       { text: 'Ownership', link: '/guide/ownership' },
       { text: 'Benchmarks', link: '/guide/benchmarks' },
+      { text: 'Sweeps', link: '/guide/sweeps' },
     ],
   },
   {
