@@ -1,4 +1,5 @@
-// Brings what the browser tests need and npm does not: Chromium, and the Vulkan loader for WebGPU inside it.
+// Brings what tests need and npm does not: Chromium, the Vulkan loader for WebGPU inside it, and Optuna in Python, which
+// reads what a sweep writes. Without Optuna its tests are counted as skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chromiumPath, inCI } from './chromium.mjs';
@@ -13,9 +14,12 @@ const missing = () => [
   ...(hasVulkan() ? [] : ['libvulkan1']),
 ];
 
+/** Debian packages that are not here, and without which only few tests are left out. */
+const optional = () => (run('/usr/bin/python3', ['-c', 'import optuna']).status === 0 ? [] : ['python3-optuna']);
+
 /** @returns what apt-get says if it fails. */
 function install(packages) {
-  console.log(`Installing ${packages.join(' and ')} for the browser tests ...`);
+  console.log(`Installing ${packages.join(' and ')} for the tests ...`);
   const options = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
   process.env.DEBIAN_FRONTEND = 'noninteractive';
   run('apt-get', ['update', ...options]);
@@ -24,7 +28,8 @@ function install(packages) {
 }
 
 const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get') && !process.env.CHROMIUM_PATH;
-if (missing().length > 0 && canInstall) install(missing());
+const wanted = canInstall ? [...missing(), ...optional()] : [];
+if (wanted.length > 0) install(wanted);
 
 const rest = missing();
 if (rest.length > 0) {

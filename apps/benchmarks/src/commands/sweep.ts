@@ -3,6 +3,7 @@
 import Table from 'cli-table3';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
+import { OptunaJournal } from '../sweep/optunaJournal.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import type { Choices } from '../sweep/space.ts';
 import { type SpaceName, spaceNames } from '../sweep/spaces.ts';
@@ -37,6 +38,7 @@ interface Flags {
   readonly timeLimit: number;
   readonly data?: string;
   readonly out?: string;
+  readonly optunaJournal?: string;
   readonly resume: boolean;
   readonly json: boolean;
 }
@@ -83,16 +85,17 @@ function tableOf(study: Study): string {
 }
 
 async function sweep(task: string, flags: Flags): Promise<void> {
-  const { optimizer: optimizers, jobs, timeLimit: limit, data, resume, json } = flags;
+  const { optimizer: optimizers, jobs, timeLimit: limit, data, resume, json, optunaJournal } = flags;
   const { trials, sampler, spaces, seeds, seed, objective, preset, engine } = flags;
   const { schedule = findTask(task).schedule, epochs = null, out = `results/sweep-${task}` } = flags;
   const what = { task, preset, engine, optimizers, sampler, spaces, trials, seeds, seed, objective };
   const signal = interruption();
   const study = await Study.open(out, { ...what, schedule, epochs }, resume);
+  const journal = optunaJournal === undefined ? undefined : new OptunaJournal(optunaJournal);
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(lineOf(line, choices));
   try {
-    await runSweep(study, { folder: out, data, tokenizer: undefined, jobs, limit, signal, onEnd });
+    await runSweep(study, { folder: out, data, tokenizer: undefined, jobs, limit, signal, journal, onEnd });
   } catch (error) {
     if (!signal.aborted) throw error;
     say('Interrupted. The same call with --resume goes on; no finished trial is lost or repeated.');
@@ -165,6 +168,10 @@ export function addSweepCommand(program: Command): void {
     )
     .addOption(new Option('--data <dir>', 'folder of real data').env('VRADAM_DATA'))
     .option('--out <dir>', 'folder of the study (default: results/sweep-TASK)')
+    .option(
+      '--optuna-journal <file>',
+      'mirror the study in a journal of Optuna, and learn from trials that Optuna adds',
+    )
     .option('--resume', 'go on with the study in --out; --trials may be more than before', false)
     .option('--json', 'print what was found as JSON', false)
     .action(sweep);

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { OptimizerName } from '../tasks/task.ts';
+import type { OptunaJournal } from './optunaJournal.ts';
 import { runTrial, type TrialOutcome } from './runTrial.ts';
 import { propose } from './sampler.ts';
 import type { Choices } from './space.ts';
@@ -20,6 +21,8 @@ export interface SweepOptions {
   /** Seconds after which a trial is ended by force. */
   readonly limit: number;
   readonly signal: AbortSignal;
+  /** Where the study is mirrored, and trials of others are learnt from; undefined for nowhere. */
+  readonly journal: OptunaJournal | undefined;
   /** Told of every trial that ends. */
   onEnd(line: Omit<EndLine, 'kind' | 'at'>, choices: Choices): void;
 }
@@ -73,6 +76,7 @@ async function runJob(study: Study, job: Job, options: SweepOptions): Promise<vo
     seconds: Math.round(performance.now() - begin) / 1000,
   };
   await study.end(line);
+  await options.journal?.sync(study);
   options.onEnd(line, choices);
 }
 
@@ -81,6 +85,7 @@ async function nextJob(
   study: Study,
   optimizer: OptimizerName,
   running: ReadonlySet<string>,
+  journal: OptunaJournal | undefined,
 ): Promise<Job | null> {
   const { sampler, spaces, task, seed, trials } = study.config;
   const begun = study.trials(optimizer);
@@ -91,8 +96,10 @@ async function nextJob(
   if (index >= trials) return null;
   const pending = begun.filter(({ end }) => end === null).map(({ choices }) => choices);
   const space = spaceOf(spaces, task, optimizer);
-  const choices = propose(sampler, { space, seed, tried: study.tried(optimizer), pending, index, trials });
+  const tried = [...study.tried(optimizer), ...(journal?.foreign(task, optimizer) ?? [])];
+  const choices = propose(sampler, { space, seed, tried, pending, index, trials });
   await study.begin({ optimizer, trial: index, choices });
+  await journal?.sync(study);
   return { optimizer, trial: index, choices };
 }
 
@@ -105,12 +112,13 @@ async function nextJob(
 export async function runSweep(study: Study, options: SweepOptions): Promise<void> {
   const { optimizers, spaces, task } = study.config;
   for (const optimizer of optimizers) spaceOf(spaces, task, optimizer); // refused before anything runs
+  await options.journal?.sync(study);
   const running = new Set<string>();
   let choosing: Promise<Job | null> = Promise.resolve(null);
   const next = async (): Promise<Job | null> => {
     options.signal.throwIfAborted();
     for (const optimizer of optimizers) {
-      const job = await nextJob(study, optimizer, running);
+      const job = await nextJob(study, optimizer, running, options.journal);
       if (!job) continue;
       running.add(`${job.optimizer}/${job.trial}`);
       return job;
