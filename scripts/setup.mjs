@@ -15,7 +15,8 @@ const missing = () => [
 ];
 
 /** Debian packages that are not here, and without which only few tests are left out. */
-const optional = () => (run('/usr/bin/python3', ['-c', 'import optuna']).status === 0 ? [] : ['python3-optuna']);
+const optional = () =>
+  run('/usr/bin/python3', ['-c', 'import optuna']).status === 0 ? [] : ['python3-optuna'];
 
 /** @returns what apt-get says if it fails. */
 function install(packages) {
