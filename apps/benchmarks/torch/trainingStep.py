@@ -47,6 +47,7 @@ import torch  # noqa: E402 (after the restart, or it would be imported twice)
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch.optim import AdamW, Optimizer  # noqa: E402
+from unet import UNet  # noqa: E402
 
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 1e-5
@@ -159,6 +160,43 @@ def text(batch: int, size: TransformerSize) -> Batch:
     return tokens[:-1].contiguous(), tokens[1:].contiguous()
 
 
+QUICK_UNET = {
+    "side": 14,
+    "widths": [8, 16, 32],
+    "groups": 8,
+    "timeFeatures": 32,
+    "timeWidth": 32,
+    "middleBlocks": 1,
+    "attentiveBlocks": 0,
+    "heads": 4,
+    "dropout": 0.1,
+    "times": 100,
+}
+"""The quick preset of the diffusion task."""
+
+
+class NoiseTeller(nn.Module):
+    """The UNet, given pictures and times together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unet = UNet(QUICK_UNET)
+
+    def forward(self, inputs: Tuple[Tensor, Tensor]) -> Tensor:
+        return self.unet(*inputs)
+
+
+def noisy(batch: int) -> Tuple[Tuple[Tensor, Tensor], Tensor]:
+    """Standard normal pictures at uniform times, and as much noise."""
+    shape = (batch, 1, QUICK_UNET["side"], QUICK_UNET["side"])
+    return (torch.randn(shape), torch.randint(QUICK_UNET["times"], (batch,))), torch.randn(shape)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of classes along the last axis."""
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
 @dataclass(frozen=True)
 class Case:
     """A model with its batch, and how many steps make a measurement of a few seconds."""
@@ -168,6 +206,7 @@ class Case:
     batch: Callable[[], Batch]
     steps: int
     warmup: int
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
     channels_last: bool = False
     """Images and convolution weights in NHWC memory, which PyTorch does not do unless told."""
 
@@ -225,13 +264,23 @@ CASES: Dict[str, Case] = {
     "cnn-paper-channels-last": paper_cnn(channels_last=True),
     "transformer": transformer(TransformerSize()),
     "transformer-no-dropout": transformer(TransformerSize(dropout=0.0)),
+    "unet": Case(
+        "diffusion UNet, widths 8/16/32, 14 x 14 pixels, dropout 0.1; batch 32",
+        NoiseTeller,
+        lambda: noisy(32),
+        steps=100,
+        warmup=10,
+        loss=F.mse_loss,
+    ),
 }
 
 
 # Measurement
 
 
-def training_step(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tuple[float, List[int]]:
+def training_step(
+    model: nn.Module, batch: Batch, optimizer: Optimizer, loss_of: Callable[[Tensor, Tensor], Tensor]
+) -> Tuple[float, List[int]]:
     """One step: the loss before the update, and the nanoseconds of PARTS.
 
     Reading the loss belongs to the optimizer's part, and so does dropping the gradients: at once, so that
@@ -239,8 +288,7 @@ def training_step(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tuple
     """
     inputs, labels = batch
     start = perf_counter_ns()
-    logits = model(inputs)
-    loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    loss = loss_of(model(inputs), labels)
     forward = perf_counter_ns()
     loss.backward()
     backward = perf_counter_ns()
@@ -270,7 +318,7 @@ def measure(name: str, steps: int, warmup: int, seed: int) -> dict:
     before = resident_mib()
     model, batch = CASES[name].build()
     optimizer = AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, foreach=True)
-    losses, times = zip(*(training_step(model, batch, optimizer) for _ in range(warmup + steps)))
+    losses, times = zip(*(training_step(model, batch, optimizer, CASES[name].loss) for _ in range(warmup + steps)))
     milliseconds = {part: [ns / 1e6 for ns in column] for part, column in zip(PARTS, zip(*times[warmup:]))}
     return {
         "name": name,

@@ -88,8 +88,9 @@ class UNet(nn.Module):
 
     def embed(self, times: Tensor) -> Tensor:
         half = self.size["timeFeatures"] // 2
-        frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float64) / (half - 1))
-        angles = times[:, None].double() * frequencies[None]
+        dtype = self.time["1"].weight.dtype
+        frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=dtype) / (half - 1))
+        angles = times[:, None].to(dtype) * frequencies[None]
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)
         return self.time["2"](F.silu(self.time["1"](waves)))
 

@@ -8,6 +8,8 @@ import { initialParameters, summarize } from '../nn/shapes.ts';
 import { openRandom, type Random } from '../random.ts';
 import { cnn } from '../tasks/cifar10Cnn/model.ts';
 import { presets } from '../tasks/cifar10Cnn/presets.ts';
+import { diffusionNetwork } from '../tasks/diffusion/model.ts';
+import { presets as diffusionPresets } from '../tasks/diffusion/presets.ts';
 import { languageModelNetwork, type TransformerSize } from '../tasks/languageModel/model.ts';
 import { presets as languagePresets } from '../tasks/languageModel/presets.ts';
 
@@ -78,6 +80,17 @@ function text(batch: number): Feeds {
   return { tokens: tokens(), labels: tokens() };
 }
 
+function noisyPictures(batch: number): Feeds {
+  const { side, times } = diffusionPresets.quick;
+  const random = openRandom(0, 2);
+  const pictures = () => ({ dims: [batch, 1, side, side], data: normal(random, batch * side * side) });
+  return {
+    noisy: pictures(),
+    noise: pictures(),
+    times: { dims: [batch], data: whole(random, batch, times) },
+  };
+}
+
 const meanOfLosses: Loss = (g, values) => g.reduceMean(values.get('losses') as Value);
 
 /** The cases by name; torch/trainingStep.py has the same. */
@@ -121,5 +134,13 @@ export const trainingCases: Readonly<Record<string, TrainingCase>> = {
     graph: () => transformer(0),
     loss: meanOfLosses,
     feeds: () => text(16),
+  },
+  unet: {
+    summary: 'diffusion UNet, widths 8/16/32, 14 x 14 pixels, dropout 0.1; batch 32',
+    steps: 100,
+    warmup: 10,
+    graph: () => graphOf(diffusionNetwork(diffusionPresets.quick)),
+    loss: meanOfLosses,
+    feeds: () => noisyPictures(32),
   },
 };
