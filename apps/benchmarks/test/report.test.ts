@@ -218,6 +218,22 @@ test('the last pictures that a task left are in the page; what only has their na
   expect(document.querySelector('#race-1')?.textContent).toContain('VRAdamafter 10 epochs');
 });
 
+test('a step of the optimizer alone has a table of its own', async () => {
+  const common = { tensors: 1000, elements: 1000 };
+  const costs = [
+    { ...common, name: 'by hand', ms: 2, ratio: 1 },
+    { ...common, name: 'core <vradam>', ms: 3, ratio: 1.5 },
+  ];
+  const record = { schema: 'vradam-step/1', rounds: 7, results: costs };
+  await writeFile(join(results, 'step.json'), JSON.stringify(record));
+  const { document, text } = await report();
+  expect(cellsOf(document, 'step')).toEqual([
+    ['by hand', '2.00', '1.00'],
+    ['core <vradam>', '3.00', '1.50'],
+  ]);
+  expect(text).toContain('| core &lt;vradam&gt; | 3.00 | 1.50 |');
+});
+
 describe('is refused', () => {
   test('where there is nothing to report', async () => {
     await expect(report()).rejects.toMatchObject({ code: 'ERR_RUN_NOT_FOUND' });
@@ -299,6 +315,7 @@ describe('a damaged file', () => {
       ['sharpness.json', '{"schema":"vradam-sharpness/1"}'],
       ['phase-portrait.json', '{"schema":"vradam-phase-portrait/1","options":{}}'],
       ['diagnostics.json', '{"schema":"vradam-diagnostics/1","cells":[{}]}'],
+      ['step.json', '{"schema":"vradam-step/1","rounds":1,"results":[{"name":1}]}'],
     ] as const) {
       await writeFile(join(results, name), content);
       const message = expect.stringContaining(name);

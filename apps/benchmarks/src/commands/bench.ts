@@ -16,6 +16,7 @@ import { runDiagnostics } from './diagnostics.ts';
 import { phasePortrait } from './phasePortrait.ts';
 import { interruption, runAll } from './races.ts';
 import { sharpness } from './sharpness.ts';
+import { measureSmallSteps } from './step.ts';
 
 interface Flags {
   readonly engine: string;
@@ -50,6 +51,7 @@ function studies({ engine, seed, data, out, resume }: Flags): [title: string, ru
           json,
         }),
     ],
+    ['steps of the optimizers alone', () => measureSmallSteps(10, out)],
     ['phase portrait', () => phasePortrait({ ...portraitDefaults, out: join(out, 'phase-portrait'), json })],
   ];
 }

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { commit, hardware } from '../run/environment.ts';
+import { writeAll } from '../run/files.ts';
 import {
   measureSpread,
   measureSteps,
@@ -42,17 +43,33 @@ async function step({ rounds, json }: { readonly rounds: number; readonly json?:
   const spread = measureSpread(rounds);
   console.log(spreadTable(spread));
   console.log('A step of both in every round; ratios are within a round.');
-  if (!json) return;
-  const record = {
-    schema: 'vradam-step/1',
-    rounds,
-    node: process.versions.node,
-    hardware: hardware(),
-    commit: commit(),
-    results,
-    spread,
-  };
-  await writeFile(json, `${JSON.stringify(record, null, 2)}\n`);
+  if (json) await writeFile(json, `${JSON.stringify(recordOf(rounds, results, spread), null, 2)}\n`);
+}
+
+/** Contents of a `step.json`. */
+export interface StepRecord {
+  /** Always `vradam-step/1`. */
+  readonly schema: 'vradam-step/1';
+  readonly rounds: number;
+  readonly node: string;
+  readonly hardware: Readonly<Record<string, unknown>>;
+  readonly commit: string | null;
+  readonly results: readonly StepResult[];
+  /** Empty where it was not measured. */
+  readonly spread: readonly SpreadResult[];
+}
+
+function recordOf(rounds: number, results: StepResult[], spread: SpreadResult[]): StepRecord {
+  const where = { node: process.versions.node, hardware: hardware(), commit: commit() };
+  return { schema: 'vradam-step/1', rounds, ...where, results, spread };
+}
+
+/** Measures steps over a million elements, in one tensor and in a thousand, and leaves `step.json`. */
+export async function measureSmallSteps(rounds: number, out: string): Promise<void> {
+  const results = stepCases
+    .filter(({ tensors, elements }) => tensors * elements === 1e6)
+    .flatMap((at) => measureSteps(at, rounds));
+  await writeAll(out, { 'step.json': `${JSON.stringify(recordOf(rounds, results, []), null, 2)}\n` });
 }
 
 /** Adds the command. */

@@ -3,7 +3,14 @@
 import type { Collection, DiagnosticsRecord } from './analysis/collect.ts';
 import type { Race } from './analysis/races.ts';
 import { lookOf } from './figures/palette.ts';
-import { diagnosticsRows, overviewTable, type ReportTable, resultsTable, speedTable } from './tables.ts';
+import {
+  diagnosticsRows,
+  overviewTable,
+  type ReportTable,
+  resultsTable,
+  speedTable,
+  stepTable,
+} from './tables.ts';
 import { captionOf, nameOf, ordersOf, targetText, titleOf, verdictsOf } from './words.ts';
 
 /** Text that Markdown and HTML leave as it is. */
@@ -60,12 +67,13 @@ function diagnosticsText(record: DiagnosticsRecord): string {
 }
 
 /** Writes the text. */
-export function markdownOf(races: readonly Race[], { diagnostics }: Collection): string {
+export function markdownOf(races: readonly Race[], { diagnostics, steps }: Collection): string {
   const parts = [
     '# VRAdam benchmark report',
     ...(races.length > 0 ? ['Test loss at a glance:', tableOf(overviewTable(races))] : []),
     ...races.map(raceText),
     ...diagnostics.map(diagnosticsText),
+    ...steps.map((costs) => `## A step of the optimizer alone\n\n${tableOf(stepTable(costs))}`),
   ];
   return `${parts.join('\n\n')}\n`;
 }

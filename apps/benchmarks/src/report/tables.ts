@@ -1,6 +1,6 @@
 /** The tables of a report, as texts: the page and the Markdown file show the same. */
 
-import type { DiagnosticsRecord } from './analysis/collect.ts';
+import type { DiagnosticsRecord, StepCosts } from './analysis/collect.ts';
 import type { Contender, Race } from './analysis/races.ts';
 import { medianSteps, profilesOf } from './analysis/summary.ts';
 import { lookOf } from './figures/palette.ts';
@@ -135,6 +135,24 @@ export function overviewTable(races: readonly Race[]): ReportTable {
       ...columns.map((column) => column.get(optimizer) ?? { text: '–' }),
       { text: score(optimizer) },
     ]),
+  };
+}
+
+const million = (count: number): string =>
+  count >= 1e6 ? `${count / 1e6} million` : count.toLocaleString('en');
+
+/** What a step of an optimizer costs by itself, for each size: milliseconds, and by the hand-written loop. */
+export function stepTable({ results }: StepCosts): ReportTable {
+  const sizeOf = ({ tensors, elements }: StepCosts['results'][number]) => `${million(elements)} × ${tensors}`;
+  const sizes = [...new Set(results.map(sizeOf))];
+  const names = [...new Set(results.map(({ name }) => name))];
+  const cellsOf = (name: string, size: string): Cell[] => {
+    const found = results.find((result) => result.name === name && sizeOf(result) === size);
+    return [{ text: found ? found.ms.toFixed(2) : '–' }, { text: found ? found.ratio.toFixed(2) : '–' }];
+  };
+  return {
+    heads: [{ text: 'step' }, ...sizes.flatMap((size) => [{ text: `${size}: ms` }, { text: 'ratio' }])],
+    rows: names.map((name) => [{ text: name }, ...sizes.flatMap((size) => cellsOf(name, size))]),
   };
 }
 

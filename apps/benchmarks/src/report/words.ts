@@ -86,7 +86,9 @@ export function ordersOf({ contenders, published }: Race): string[] {
 }
 
 /** What the seeds say of VRAdam against each rival, in plain words. */
-export function verdictsOf({ contenders }: Race): string[] {
+export function verdictsOf({ contenders, seeds: all }: Race): string[] {
+  if (all.length === 1)
+    return ['One seed: an order may be chance. Run with --seeds 3 or more for intervals.'];
   return contenders.flatMap((rival) => {
     const pair = rival.againstVradam;
     if (!pair || pair.seeds.length === 0) return [];
@@ -95,7 +97,7 @@ export function verdictsOf({ contenders }: Race): string[] {
     const name = nameOf(rival);
     const begin = `Test loss of ${name} minus VRAdam’s: ${differenceText(pair)}, ${counted}`;
     if (!Number.isFinite(difference.mean)) return [`${begin}; a seed that is NaN leaves no mean.`];
-    if (!difference.interval) return [`${begin}. One seed decides nothing.`];
+    if (!difference.interval) return [`${begin}. One seed of both decides nothing.`];
     const [low, high] = difference.interval;
     if (low > 0) return [`${begin}: above 0, VRAdam does better.`];
     return [high < 0 ? `${begin}: below 0, VRAdam does worse.` : `${begin}: undecided.`];

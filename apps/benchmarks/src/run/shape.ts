@@ -101,6 +101,18 @@ export const lineShapes: Readonly<Record<string, Shape>> = {
   failure: { fields: { optimizer: 'string', step: 'number', reason: 'string' } },
 };
 
+/** A `step.json`. */
+export const stepShape: Shape = {
+  fields: {
+    rounds: 'number',
+    results: {
+      list: {
+        fields: { tensors: 'number', elements: 'number', name: 'string', ms: 'number', ratio: 'number' },
+      },
+    },
+  },
+};
+
 /** A `diagnostics.json`. */
 export const diagnosticsShape: Shape = {
   fields: {

@@ -4,7 +4,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { benchmarkError, fileSystemError } from '../../errors.ts';
 import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
-import { diagnosticsShape, misshapen, type Shape } from '../../run/shape.ts';
+import { diagnosticsShape, misshapen, type Shape, stepShape } from '../../run/shape.ts';
+import type { StepResult } from '../../step/measure.ts';
 import type { Cell } from '../../tasks/diagnostics/race.ts';
 import type { EdgeRecord } from '../../tasks/edgeOfStability/record.ts';
 import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
@@ -43,6 +44,14 @@ export interface Collection {
   readonly diagnostics: readonly DiagnosticsRecord[];
   readonly portraits: readonly Portrait[];
   readonly edges: readonly EdgeRecord[];
+  readonly steps: readonly StepCosts[];
+}
+
+/** Contents of a `step.json`: what a step of an optimizer costs by itself. */
+export interface StepCosts {
+  readonly schema: 'vradam-step/1';
+  readonly rounds: number;
+  readonly results: readonly StepResult[];
 }
 
 /** Folders within folders that are looked into. */
@@ -125,7 +134,7 @@ async function readRun(path: string): Promise<CollectedRun> {
  * `ERR_RUN_NOT_FOUND` if there is nothing.
  */
 export async function collect(folders: readonly string[]): Promise<Collection> {
-  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json', 'sharpness.json'];
+  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json', 'sharpness.json', 'step.json'];
   const found = [...new Set((await Promise.all(folders.map((folder) => find(folder, names)))).flat())];
   if (found.length === 0) {
     throw benchmarkError('ERR_RUN_NOT_FOUND', {
@@ -141,6 +150,7 @@ export async function collect(folders: readonly string[]): Promise<Collection> {
     runs: await Promise.all(of('run.json').map((path) => readRun(join(path, '..')))),
     diagnostics: await all<DiagnosticsRecord>('diagnostics.json', 'vradam-diagnostics/1', diagnosticsShape),
     portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1', 'object'),
+    steps: await all<StepCosts>('step.json', 'vradam-step/1', stepShape),
     edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1', 'object'),
   };
 }

@@ -1,11 +1,11 @@
 /** The page: one file that needs nothing else. */
 
-import type { Collection, DiagnosticsRecord, RunPicture } from '../analysis/collect.ts';
+import type { Collection, DiagnosticsRecord, RunPicture, StepCosts } from '../analysis/collect.ts';
 import type { Race } from '../analysis/races.ts';
 import { lookOf, themed } from '../figures/palette.ts';
 import type { Drawing } from '../figures/plot.ts';
 import type { ReportPanel } from '../panels.ts';
-import { diagnosticsRows, overviewTable, resultsTable, speedTable } from '../tables.ts';
+import { diagnosticsRows, overviewTable, resultsTable, speedTable, stepTable } from '../tables.ts';
 import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
 import { Html, html, jsonForScript } from './html.ts';
 import { style } from './style.ts';
@@ -122,7 +122,7 @@ function diagnosticsSection(record: DiagnosticsRecord): Html {
 <section id="diagnostics">
 <h2>Diagnostics</h2>
 <p class="note">${rows.length} small problems that each ask one thing of an optimizer. The number says how many of the same ${most}
-learning rates pass, from ${record.learningRates[0] ?? ''} to ${record.learningRates.at(-1) ?? ''}, with every one of ${record.seeds.length} seeds where there is chance.</p>
+learning rates pass, from ${record.learningRates[0] ?? ''} to ${record.learningRates.at(-1) ?? ''}, ${record.seeds.length > 1 ? `with every one of ${record.seeds.length} seeds where there is chance` : 'with one seed'}.</p>
 <div class="scroll" tabindex="0"><table class="heat">
 <thead><tr><th scope="col">problem</th>${optimizers.map((name) => html`<th scope="col">${swatch(name)}${lookOf(name).name}</th>`)}<th class="text" scope="col">asks for</th></tr></thead>
 <tbody>${rows.map(
@@ -133,6 +133,13 @@ learning rates pass, from ${record.learningRates[0] ?? ''} to ${record.learningR
 </tbody></table></div>
 </section>`;
 }
+
+const stepSection = (costs: StepCosts): Html => html`
+<section id="step">
+<h2>A step of the optimizer alone</h2>
+<p class="note">Elements of a tensor × tensors. Medians of ${costs.rounds} rounds; the ratio is to a loop written by hand, in the same round.</p>
+${tableHtml(stepTable(costs))}
+</section>`;
 
 const studySection = ({ id, title, drawing }: Study): Html => html`
 <section id="${id}">
@@ -170,6 +177,7 @@ function navigation({ races, collection, studies }: PageParts): Html {
   const links = [
     ...races.map(({ race }, i) => [race.id, names[i]]),
     ...collection.diagnostics.slice(0, 1).map(() => ['diagnostics', 'diagnostics']),
+    ...collection.steps.slice(0, 1).map(() => ['step', 'a step alone']),
     ...studies.map(({ id, title }) => [id, title]),
     ['runs', 'runs'],
     ['method', 'how to read this'],
@@ -225,6 +233,7 @@ ${navigation(parts)}
 ${overview(parts)}
 ${races.map(raceSection)}
 ${collection.diagnostics.map(diagnosticsSection)}
+${collection.steps.map(stepSection)}
 ${studies.map(studySection)}
 ${collection.runs.length > 0 ? runsSection(collection) : null}
 ${method}
