@@ -12,23 +12,9 @@ import { spaceNames, spaceOf } from '../src/sweep/spaces.ts';
 import { type EndLine, Study, type StudyConfig } from '../src/sweep/study.ts';
 import { defaultOptimizers } from '../src/tasks/task.ts';
 import { start } from './command.ts';
+import { studyConfig as config } from './studyConfig.ts';
 
 const temporary = () => mkdtemp(join(tmpdir(), 'vradam-sweep-'));
-
-const config: StudyConfig = {
-  task: 'cifar10-cnn',
-  preset: 'quick',
-  engine: 'onnxruntime-node',
-  optimizers: ['vradam', 'adamw'],
-  sampler: 'gp',
-  spaces: 'quick',
-  trials: 3,
-  seeds: 1,
-  seed: 0,
-  objective: 'last',
-  schedule: 'warmup-cosine',
-  epochs: 1,
-};
 
 const end = (trial: number, objective: number | null): Omit<EndLine, 'kind' | 'at'> => ({
   optimizer: 'vradam',

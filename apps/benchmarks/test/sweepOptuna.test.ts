@@ -7,24 +7,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { OptunaJournal } from '../src/sweep/optunaJournal.ts';
-import { Study, type StudyConfig } from '../src/sweep/study.ts';
+import { Study } from '../src/sweep/study.ts';
+import { studyConfig as config } from './studyConfig.ts';
 
 const run = promisify(execFile);
-
-const config: StudyConfig = {
-  task: 'cifar10-cnn',
-  preset: 'quick',
-  engine: 'onnxruntime-node',
-  optimizers: ['vradam', 'adamw'],
-  sampler: 'gp',
-  spaces: 'quick',
-  trials: 5,
-  seeds: 1,
-  seed: 0,
-  objective: 'last',
-  schedule: 'warmup-cosine',
-  epochs: 1,
-};
 
 /** A study with a good, a bad, a failed and an unfinished trial. */
 async function begun() {
