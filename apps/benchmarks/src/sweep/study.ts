@@ -137,8 +137,29 @@ export class Study {
     return study;
   }
 
+  /**
+   * Reads a study as far as it has come, and leaves it as it is.
+   *
+   * @throws VRAdamError `ERR_DATA_NOT_FOUND`, `ERR_FILE_FORMAT`, `ERR_STATE_VERSION`.
+   */
+  static async read(folder: string): Promise<Study> {
+    const path = join(folder, studyName);
+    const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+      throw benchmarkError('ERR_DATA_NOT_FOUND', {
+        wrong: 'there is no study',
+        received: path,
+        action: 'Name the folder of a sweep.',
+        cause,
+      });
+    });
+    const [first, ...lines] = parse(path, text);
+    const study = new Study(path, checkHead(path, first));
+    for (const line of lines) study.#note(line);
+    return study;
+  }
+
   async #restore([first, ...lines]: readonly Line[], text: string): Promise<void> {
-    checkHead(this.#path, first, this.config);
+    checkSame(this.#path, checkHead(this.#path, first), this.config);
     for (const line of lines) this.#note(line);
     // what a killed process left of a line would spoil the next one
     await truncate(this.#path, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
@@ -189,19 +210,22 @@ export class Study {
 
 const now = (): string => new Date().toISOString();
 
-function checkHead(path: string, first: Line | undefined, config: StudyConfig): void {
-  if (first?.kind !== 'study' || first.schema !== 'vradam-sweep/1') {
-    throw benchmarkError('ERR_STATE_VERSION', {
-      wrong: `${path} must begin with a study of schema vradam-sweep/1`,
-      received: first?.kind === 'study' ? first.schema : first?.kind,
-      action: 'Name another folder with --out.',
-    });
-  }
+/** What a study was begun with. */
+function checkHead(path: string, first: Line | undefined): StudyConfig {
+  if (first?.kind === 'study' && first.schema === 'vradam-sweep/1') return first.config;
+  throw benchmarkError('ERR_STATE_VERSION', {
+    wrong: `${path} must begin with a study of schema vradam-sweep/1`,
+    received: first?.kind === 'study' ? first.schema : first?.kind,
+    action: 'Name another folder with --out.',
+  });
+}
+
+function checkSame(path: string, begun: StudyConfig, config: StudyConfig): void {
   const asked = ({ trials: _, ...rest }: StudyConfig) => JSON.stringify(rest);
-  if (asked(first.config) === asked(config)) return;
+  if (asked(begun) === asked(config)) return;
   throw benchmarkError('ERR_STATE_MISMATCH', {
     wrong: `${path} was begun with other options`,
-    received: asked(first.config),
+    received: asked(begun),
     action: 'Give the same options; only --trials may grow.',
   });
 }

@@ -34,12 +34,16 @@ interface Job {
   readonly choices: Choices;
 }
 
+/** Name of a run of a trial; its folder lies in the study's `trials`. */
+export function trialName(optimizer: OptimizerName, trial: number, seed: number): string {
+  return `${optimizer}-${String(trial).padStart(3, '0')}-seed-${seed}`;
+}
+
 /** The runs of a trial, one for each seed; each finds what it has written before. */
 function orderOf({ config }: Study, { optimizer, trial, choices }: Job, options: SweepOptions): TrialOrder {
   const { task, preset, engine, schedule, epochs, seed, seeds } = config;
   const { learningRate, ...brake } = choices;
   const common = { task, preset, engine, optimizers: [optimizer], schedule, epochs: epochs ?? undefined };
-  const number = String(trial).padStart(3, '0');
   return {
     runs: Array.from({ length: seeds }, (_, i) => ({
       config: { ...common, seed: seed + i, ...(Object.keys(brake).length > 0 && { brake }) },
@@ -47,7 +51,7 @@ function orderOf({ config }: Study, { optimizer, trial, choices }: Job, options:
       tokenizer: options.tokenizer,
       learningRate: learningRate as number,
       results: join(options.folder, 'trials'),
-      name: `${optimizer}-${number}-seed-${seed + i}`,
+      name: trialName(optimizer, trial, seed + i),
     })),
   };
 }
