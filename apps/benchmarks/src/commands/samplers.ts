@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { fileSystemError } from '../errors.ts';
 import { commit, hardware } from '../run/environment.ts';
 import { testFunctions } from '../sweep/functions.ts';
-import { measureRegret, type Regret } from '../sweep/regret.ts';
+import { measureChoice, measureRegret, type Regret } from '../sweep/regret.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import { namesOf, wholeNumber } from './arguments.ts';
 
@@ -16,6 +16,9 @@ interface Flags {
   readonly trials: number;
   readonly json?: string;
 }
+
+/** Trials after which the time of a choice is measured. */
+const longStudy = 200;
 
 /** A regret, and as a share of random search's. */
 function cell({ regret }: Regret, random: Regret | undefined): string {
@@ -43,6 +46,10 @@ async function samplers({ sampler: names, seeds, trials, json }: Flags): Promise
     `Median regret over ${seeds} seeds after ${trials} trials; in brackets its share of random search's.`,
   );
   console.log(table.toString());
+  const choiceMs = measureChoice(longStudy);
+  console.log(
+    `A choice of gp after ${longStudy} trials in four dimensions: ${choiceMs.toFixed(0)} ms, median of 7.`,
+  );
   if (json === undefined) return;
   const record = {
     seeds,
@@ -50,6 +57,7 @@ async function samplers({ sampler: names, seeds, trials, json }: Flags): Promise
     hardware: hardware(),
     node: process.versions.node,
     commit: commit(),
+    choiceMs,
     results,
   };
   await writeFile(json, `${JSON.stringify(record, null, 1)}\n`).catch((cause) => {

@@ -4,6 +4,7 @@ import { median } from 'd3-array';
 import { openRandom } from '../random.ts';
 import type { TestFunction } from './functions.ts';
 import { propose, type SamplerName, type Tried } from './sampler.ts';
+import { spaceOf } from './spaces.ts';
 
 /** What a sampler reached. */
 export interface Regret {
@@ -49,4 +50,26 @@ export function measureRegret(at: TestFunction, sampler: SamplerName, seeds: num
     regret: median(all, ([regret]) => regret) as number,
     slowestMs: Math.max(...all.map(([, ms]) => ms)),
   };
+}
+
+/**
+ * Median time of a choice of the Gaussian process after many trials, in milliseconds.
+ *
+ * @param trials - that it learns from, in the space of VRAdam: four parameters.
+ */
+export function measureChoice(trials: number): number {
+  const space = spaceOf('paper', 'cifar10-cnn', 'vradam');
+  const asked = { space, seed: 1, pending: [], trials };
+  const tried: Tried[] = Array.from({ length: trials }, (_, index) => {
+    const choices = propose('sobol', { ...asked, tried: [], index });
+    const { learningRate, beta3, lrCutoff } = choices as Record<string, number>;
+    const bowl = (Math.log10(learningRate as number) + 2.5) ** 2 + ((beta3 as number) - 0.7) ** 2;
+    return { choices, objective: bowl + (choices['normGrad'] ? 0.3 : 0) + (lrCutoff as number) / 100 };
+  });
+  const times = Array.from({ length: 7 }, (_, i) => {
+    const begin = performance.now();
+    propose('gp', { ...asked, tried, index: trials + i });
+    return performance.now() - begin;
+  });
+  return median(times) as number;
 }
