@@ -13,7 +13,7 @@ async function report(folders: readonly string[], { out, json }: Flags): Promise
   const written = await writeReport(folders, out ?? (folders[0] as string));
   if (json) return void process.stdout.write(`${JSON.stringify(written)}\n`);
   console.log(
-    `${written.runs} runs in ${written.races} races. Written: ${written.page}, report.md and figures`,
+    `Runs: ${written.runs}, races: ${written.races}. Written: ${written.page}, report.md and figures`,
   );
 }
 

@@ -6,7 +6,7 @@ import { writeAll } from '../run/files.ts';
 import { encode } from '../run/records.ts';
 import { drawEdge } from '../tasks/edgeOfStability/figure.ts';
 import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
-import { type Collection, collect } from './analysis/collect.ts';
+import { type Collection, collect, type RunPicture } from './analysis/collect.ts';
 import { type Race, racesOf } from './analysis/races.ts';
 import { composeFigure } from './figures/figure.ts';
 import type { Drawing } from './figures/plot.ts';
@@ -82,7 +82,10 @@ export function composeReport(collection: Collection): ComposedReport {
   const races = racesOf(collection.runs);
   const shown = races.map((race): RaceFigures => {
     const first = collection.runs.find(({ record }) => record === race.record);
-    return { race, panels: panelsOf(race), pictures: first?.pictures ?? [] };
+    const place = ({ optimizer }: RunPicture) =>
+      race.contenders.findIndex((each) => each.optimizer === optimizer);
+    const pictures = [...(first?.pictures ?? [])].sort((a, b) => place(a) - place(b));
+    return { race, panels: panelsOf(race), pictures };
   });
   const profile = profilePanel(races);
   const studies: Study[] = [

@@ -88,16 +88,15 @@ function raceSection(figures: RaceFigures): Html {
     ? 'Lines: mean over the seeds. Bands: from the least to the most of them.'
     : 'One seed: no bands.';
   const isPaper = race.record.config.preset === 'paper';
-  const scale =
-    race.published && !isPaper
-      ? html`<p class="note">The paper’s numbers are of the paper’s scale, far larger than this run’s: compare orders, not losses.</p>`
-      : null;
+  const scale = isPaper
+    ? 'The network and its batches have the paper’s sizes; epochs and data are those above.'
+    : 'The paper’s numbers are of the paper’s scale, far larger than this run’s: compare orders, not losses.';
   return html`
 <section id="${race.id}">
 <h2>${titleOf(race)}</h2>
 ${paragraphs(captionOf(race), 'note')}
 ${tableHtml(resultsTable(race))}
-${scale}
+${race.published && html`<p class="note">${scale}</p>`}
 ${items([...ordersOf(race), ...verdictsOf(race)])}
 <p class="note">${lines}</p>
 <div class="panels">${panels.map(figure)}</div>
