@@ -8,10 +8,10 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rm, stat } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
-import { benchmarkError, fileSystemError, isFileSystemError } from '../errors.ts';
+import { open, readFile, rm } from 'node:fs/promises';
+import { benchmarkError, fileSystemError } from '../errors.ts';
 import type { OptimizerName } from '../tasks/task.ts';
+import { lock } from './fileLock.ts';
 import type { Tried } from './sampler.ts';
 import type { Choice, Choices, Parameter, Space } from './space.ts';
 import { spaceOf } from './spaces.ts';
@@ -215,23 +215,6 @@ function missing(study: Study, known: Replay): Omit<Operation, 'worker_id'>[] {
     }
   }
   return lines;
-}
-
-/** Seconds after which a lock is that of a process that was killed; Optuna waits as long. */
-const staleSeconds = 30;
-
-async function lock(path: string): Promise<void> {
-  for (;;) {
-    try {
-      const file = await open(path, 'wx');
-      return await file.close();
-    } catch (error) {
-      if (!isFileSystemError(error) || error.code !== 'EEXIST') throw fileSystemError(path, error);
-      const age = (Date.now() - ((await stat(path).catch(() => null))?.mtimeMs ?? Date.now())) / 1000;
-      if (age > staleSeconds) await rm(path, { force: true });
-      else await setTimeout(50);
-    }
-  }
 }
 
 /** A journal beside a study. */
