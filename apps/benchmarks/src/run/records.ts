@@ -1,4 +1,8 @@
-/** What a run leaves behind: `run.json` and `metrics.jsonl`, the source of every table and figure. */
+/**
+ * What a run leaves behind: `run.json` and `metrics.jsonl`, the source of every table and figure.
+ *
+ * Over 300 lines: the record, its lines and the folder that holds them are one format, and are read together.
+ */
 
 import { appendFile, mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
