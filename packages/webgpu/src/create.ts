@@ -6,7 +6,8 @@ import { type Around, resolveTransforms } from './around.ts';
 import { Counters } from './counters.ts';
 import { createDispatches, workgroupsOf } from './dispatches.ts';
 import { fail, show } from './errors.ts';
-import type { Shape } from './kernels/kernel.ts';
+import type { Reduction, Shape } from './kernels/kernel.ts';
+import { tree } from './kernels/measure.ts';
 import { createLayout, type Layout } from './layout.ts';
 import { type Machine, WebGPUOptimizer } from './optimizer.ts';
 import { copySource, copyTarget, storage, uniform } from './platform.ts';
@@ -22,6 +23,8 @@ export interface WebGPUOptions {
    * workgroup's end costs more: a step of VRAdam on 1M parameters takes 1.5 times one of AdamW there, and 1.9 with 16.
    */
   readonly itemsPerInvocation?: number;
+  /** How a workgroup adds up: `subgroups` where the device has them. Default: a tree, on any device. */
+  readonly reduction?: Reduction;
 }
 
 /** Sets of flags under way at once; see `Recorder`. */
@@ -31,7 +34,8 @@ const ringSlots = 64;
 /** With `nonFinite: 'skip'`, also how many steps the device may be behind the host. */
 const skippingRingSlots = 1024;
 
-function shapeOf({ limits, adapterInfo }: GPUDevice, options: WebGPUOptions): Shape {
+function shapeOf(device: GPUDevice, { reduction = tree, ...options }: WebGPUOptions): Shape {
+  const { limits, adapterInfo } = device;
   const { workgroupSize: size = 64, itemsPerInvocation: items = adapterInfo?.isFallbackAdapter ? 128 : 16 } =
     options;
   const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
@@ -43,7 +47,11 @@ function shapeOf({ limits, adapterInfo }: GPUDevice, options: WebGPUOptions): Sh
       `workgroupSize must be a multiple of 8, itemsPerInvocation whole. Received: ${size}, ${items}.`,
     );
   }
-  return { size, items };
+  if (typeof reduction?.check !== 'function') {
+    fail('ERR_OPTION_TYPE', `reduction must be subgroups, as imported. Received: ${show(reduction)}.`);
+  }
+  reduction.check(device, size);
+  return { size, items, reduction };
 }
 
 function checkDevice(device: GPUDevice): void {

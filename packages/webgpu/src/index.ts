@@ -2,6 +2,8 @@ export * from '@vradam/core';
 export { createOptimizer, type WebGPUOptions } from './create.ts';
 export { createWebGPUOps, type DeviceOps, type DeviceTensor } from './deviceOps.ts';
 export type { GPUGradients, Gradient } from './gradients.ts';
+export type { Reduction } from './kernels/kernel.ts';
+export { subgroups } from './kernels/subgroups.ts';
 export { WebGPUOptimizer } from './optimizer.ts';
 export { exportState, importState } from './state.ts';
 export type { GroupReport, StepStats } from './stats.ts';

@@ -2,6 +2,7 @@
 
 import { vradam } from '@vradam/core';
 import { createOptimizer, type WebGPUOptions } from './create.ts';
+import { subgroups } from './kernels/subgroups.ts';
 
 /** Shapes worth trying: those that some device liked best, by size and items. */
 const shapes: readonly (readonly [size: number, items: number])[] = [
@@ -45,11 +46,20 @@ async function timeOf(
   }
 }
 
+/** Shapes that the device allows, by the tree and, where it has subgroups, by them. */
+function candidates({ limits, features, adapterInfo }: GPUDevice): WebGPUOptions[] {
+  return shapes
+    .filter(([workgroupSize]) => workgroupSize <= limits.maxComputeInvocationsPerWorkgroup)
+    .flatMap(([workgroupSize, itemsPerInvocation]) => {
+      const shape = { workgroupSize, itemsPerInvocation };
+      const fits = features.has('subgroups') && workgroupSize % adapterInfo.subgroupMaxSize === 0;
+      return fits ? [shape, { ...shape, reduction: subgroups }] : [shape];
+    });
+}
+
 async function search(device: GPUDevice, elements: number, steps: number): Promise<WebGPUOptions> {
   let best: { ms: number; shape: WebGPUOptions } | undefined;
-  for (const [workgroupSize, itemsPerInvocation] of shapes) {
-    if (workgroupSize > device.limits.maxComputeInvocationsPerWorkgroup) continue;
-    const shape = { workgroupSize, itemsPerInvocation };
+  for (const shape of candidates(device)) {
     const ms = await timeOf(device, shape, elements, steps);
     if (!best || ms < best.ms) best = { ms, shape };
   }

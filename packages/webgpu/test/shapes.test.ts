@@ -2,7 +2,14 @@
 
 import { averageWeights, clipByGlobalNorm, skipNonFinite, vradam } from '@vradam/core';
 import { describe, expect, test } from 'vitest';
-import { createOptimizer, exportState, importState, tune, type WebGPUOptions } from '../src/index.ts';
+import {
+  createOptimizer,
+  exportState,
+  importState,
+  subgroups,
+  tune,
+  type WebGPUOptions,
+} from '../src/index.ts';
 import { needsDevice, newDevice, sharedDevice } from './device.ts';
 import { type Step, Twin } from './twin.ts';
 import { noise, writeAll } from './values.ts';
@@ -56,6 +63,62 @@ describe('shapes', () => {
     const optimizer = await createOptimizer(device, vradam(), values, shape);
     optimizer.step();
     expect((await optimizer.stats()).step).toBe(1);
+  });
+});
+
+describe('subgroups', () => {
+  const wanted: GPUDeviceDescriptor = { requiredFeatures: ['subgroups'] };
+
+  test.each([
+    [64, 4],
+    [128, 7],
+    [256, 16],
+  ] as const)(
+    '%i invocations come to what the tree comes to, and twice to the same bits',
+    async (size, items) => {
+      const device = await newDevice(wanted);
+      const shape = { workgroupSize: size, itemsPerInvocation: items };
+      const run = async (options: WebGPUOptions) => {
+        const optimizer = await createOptimizer(device, spec, values, options);
+        for (let t = 1; t <= 4; t++) optimizer.step(writeAll(optimizer, gradientsOf(t)));
+        return { values: await optimizer.read(), norm: (await optimizer.stats()).groups[0]?.norm as number };
+      };
+      const tree = await run(shape);
+      const [first, again] = [
+        await run({ ...shape, reduction: subgroups }),
+        await run({ ...shape, reduction: subgroups }),
+      ];
+      expect(again).toEqual(first);
+      expect(Math.abs(first.norm / tree.norm - 1)).toBeLessThan(1e-6);
+      for (const name of Object.keys(sizes)) {
+        for (const [i, x] of (first.values[name] as Float32Array).entries())
+          expect(x).toBeCloseTo(tree.values[name]?.[i] as number, 5);
+      }
+      device.destroy();
+    },
+  );
+
+  test('a device without them refuses them, and says how to ask for them', async () => {
+    const device = await sharedDevice();
+    await expect(createOptimizer(device, spec, values, { reduction: subgroups })).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('requiredFeatures'),
+    });
+  });
+
+  test('a workgroup that subgroups do not fill is refused, and so is a name in place of the value', async () => {
+    const device = await newDevice(wanted);
+    Object.defineProperty(device, 'adapterInfo', { value: { subgroupMaxSize: 32 } });
+    const options = { reduction: subgroups, workgroupSize: 48 };
+    await expect(createOptimizer(device, spec, values, options)).rejects.toMatchObject({
+      code: 'ERR_OPTION_RANGE',
+      message: expect.stringMatching(/multiple of 32.*48/),
+    });
+    const named = { reduction: 'subgroups' } as unknown as WebGPUOptions;
+    await expect(createOptimizer(device, spec, values, named)).rejects.toMatchObject({
+      code: 'ERR_OPTION_TYPE',
+    });
+    device.destroy();
   });
 });
 

@@ -10,7 +10,9 @@ import {
   type OptimizerSpec,
   type Parameter,
   skipNonFinite,
+  subgroups,
   vradam,
+  type WebGPUOptions,
 } from '@vradam/webgpu';
 
 /** Something that can take a step. */
@@ -76,14 +78,14 @@ async function open(
   bytes: number,
   spec: OptimizerSpec,
   sizes: readonly (readonly [name: string, length: number])[],
-  own = false,
+  { own = false, ...options }: WebGPUOptions & { readonly own?: boolean } = {},
 ): Promise<Contestant> {
   const buffers = (): Record<string, GPUBuffer> =>
     Object.fromEntries(sizes.map(([key, length]) => [key, device.createBuffer({ size: 4 * length, usage })]));
   const arrays = (): [string, Parameter][] =>
     sizes.map(([key, length]) => [key, new Float32Array(length).fill(0.1)]);
   const parameters = own ? buffers() : Object.fromEntries(arrays());
-  const optimizer = await createOptimizer(device, spec, parameters);
+  const optimizer = await createOptimizer(device, spec, parameters, options);
   const gradients = own ? buffers() : optimizer.gradients;
   for (const [key, length] of sizes) {
     const found = gradients[key];
@@ -108,6 +110,9 @@ export const openAlgorithms = async (device: GPUDevice, elements: number): Promi
     await open(device, 'AdamW, skipping', 32, skipNonFinite(adamw()), one),
     await open(device, 'VRAdam, skipping', 36, skipNonFinite(vradam()), one),
     await open(device, 'VRAdam, clipped', 40, clipByGlobalNorm(vradam(), { maxNorm: 1 }), one),
+    ...(device.features.has('subgroups')
+      ? [await open(device, 'VRAdam, sums by subgroups', 36, vradam(), one, { reduction: subgroups })]
+      : []),
   ];
 };
 
@@ -126,5 +131,7 @@ export const openLayouts = async (
     maskWeightDecay(vradam()),
     lengths(elements, tensors),
   ),
-  await open(device, `${tensors} buffers of the user's`, 60, vradam(), lengths(elements, tensors), true),
+  await open(device, `${tensors} buffers of the user's`, 60, vradam(), lengths(elements, tensors), {
+    own: true,
+  }),
 ];

@@ -42,7 +42,7 @@ export async function openDevice(): Promise<OpenDevice> {
   const { limits, info, features } = adapter;
   const { maxBufferSize, maxStorageBufferBindingSize } = limits;
   const device = await adapter.requestDevice({
-    requiredFeatures: features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredFeatures: (['timestamp-query', 'subgroups'] as const).filter((name) => features.has(name)),
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
   });
   const { vendor, architecture, description } = info;

@@ -8,12 +8,30 @@ export interface Kernel {
   readonly buffers: readonly string[];
 }
 
+/** How a workgroup adds up the sums of its invocations. */
+export interface Reduction {
+  /**
+   * @param size - invocations of a workgroup.
+   * @throws VRAdamError `ERR_UNSUPPORTED`, `ERR_OPTION_RANGE` if the device cannot add so.
+   */
+  check(device: GPUDevice, size: number): void;
+  /**
+   * Lines that add, over `lane` and a `lanes` of the workgroup; `subgroupLane` and `subgroupSize` may be named, too.
+   *
+   * @param sum - of each invocation, an `f32`.
+   * @param place - where the whole goes.
+   */
+  write(size: number, sum: string, place: string): string;
+}
+
 /** Shape of the workgroups that walk over tensors. */
 export interface Shape {
   /** Invocations of a workgroup. */
   readonly size: number;
   /** `vec4f`s that each of them walks over. */
   readonly items: number;
+  /** How they add up. */
+  readonly reduction: Reduction;
 }
 
 /** How the kernels of one optimizer are written. */
@@ -68,11 +86,17 @@ export function assemble(
       name === 'segment' ? 'uniform' : `storage, ${written.includes(name) ? 'read_write' : 'read'}`;
     return `@group(0) @binding(${i}) var<${space}> ${name}: ${known[name] ?? `array<${element}>`};`;
   });
-  const code = `${bindings.join('\n')}
+  const usesSubgroups = /\bsubgroupLane\b/.test(body);
+  const code = `${usesSubgroups ? 'enable subgroups;' : ''}
+${bindings.join('\n')}
 ${/\blesser\(/.test(text) ? lesser : ''}
 ${declarations}
 @compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32${
+    usesSubgroups
+      ? ', @builtin(subgroup_invocation_id) subgroupLane: u32, @builtin(subgroup_size) subgroupSize: u32'
+      : ''
+  }) {
 ${body}
 }
 `;

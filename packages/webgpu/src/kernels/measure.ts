@@ -8,6 +8,7 @@ import {
   leave,
   loadFactor,
   loadGradient,
+  type Reduction,
   type Setting,
   type Walk,
   walk,
@@ -16,13 +17,10 @@ import {
 /** Invocations whose sums one of them adds up; then the first adds theirs. Two barriers, and a fixed order. */
 const run = 8;
 
-/**
- * Adds up a workgroup's sums.
- *
- * @param sum - of each invocation, an `f32`.
- * @param place - where the whole goes.
- */
-export const reduce = (size: number, sum: string, place: string): string => `lanes[lane] = ${sum};
+/** Adds up a workgroup's sums on any device. */
+export const tree: Reduction = {
+  check() {},
+  write: (size, sum, place) => `lanes[lane] = ${sum};
 workgroupBarrier();
 if (lane % ${run}u == 0u) {
   var part = lanes[lane];
@@ -34,7 +32,8 @@ if (lane == 0u) {
   var whole = lanes[0];
   for (var k = ${run}u; k < ${size}u; k += ${run}u) { whole += lanes[k]; }
   ${place} = whole;
-}`;
+}`,
+};
 
 /** Exponent bits all set: NaN or an infinity. In bits, as WGSL may take for granted that there are none. */
 const check = `bad = max(bad, bitcast<vec4u>(gradient0) & vec4u(0x7f800000u));`;
@@ -52,7 +51,7 @@ export function measureKernel(
   slots: number,
   checks: boolean,
 ): Kernel {
-  const { size } = setting.shape;
+  const { size, reduction } = setting.shape;
   const text = sum?.lines.join('\n') ?? '';
   const loads = Array.from({ length: slots }, (_, s) => s)
     .filter((s) => new RegExp(`\\bold${s}\\b`).test(text))
@@ -65,7 +64,7 @@ export function measureKernel(
     checks ? 'var bad = vec4u();' : '',
     walk(setting, way, 'gradient', [loadGradient(setting), checks ? check : '', ...adds]),
     checks ? raise : '',
-    sum ? reduce(size, 'dot(sum, vec4f(1f))', 'partials[segment.y + workgroup.x]') : '',
+    sum ? reduction.write(size, 'dot(sum, vec4f(1f))', 'partials[segment.y + workgroup.x]') : '',
   ].join('\n');
   const names = Array.from({ length: slots }, (_, s) => `slot${s}`);
   const lanes = sum ? `var<workgroup> lanes: array<f32, ${size}>;` : '';

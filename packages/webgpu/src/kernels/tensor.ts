@@ -5,7 +5,7 @@
 
 import type { Program } from '../program.ts';
 import { assemble, type Kernel } from './kernel.ts';
-import { reduce } from './measure.ts';
+import { tree } from './measure.ts';
 
 /** Invocations of a workgroup. */
 const size = 64;
@@ -38,7 +38,7 @@ export function tensorMeasureKernel(program: Program): Kernel | undefined {
   );
   const body = `var sum = 0f;
 ${loop(columns, [...loads, ...measure.lines, `sum += ${measure.results.norm};`])}
-${reduce(size, 'sum', 'partials[control[0] + workgroup.x]')}`;
+${tree.write(size, 'sum', 'partials[control[0] + workgroup.x]')}`;
   const lanes = `var<workgroup> lanes: array<f32, ${size}>;`;
   return assemble(size, ['partials'], ['gradient', ...slotNames(program)], body, lanes, 'f32');
 }
