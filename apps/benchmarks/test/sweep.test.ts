@@ -1,11 +1,12 @@
 /** A sweep as a user runs it: what is kept, what is repeated, what a bad trial does. */
 
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { EpochReport } from '../src/sweep/executor.ts';
 import { runTrial } from '../src/sweep/runTrial.ts';
 import { checkSpace } from '../src/sweep/space.ts';
 import { spaceNames, spaceOf } from '../src/sweep/spaces.ts';
@@ -86,7 +87,10 @@ test('every optimizer has a space in every task of the paper, and all of them ma
 describe('a trial', () => {
   const never = new AbortController().signal;
   const script = fileURLToPath(new URL('../dist/sweep/trialProcess.js', import.meta.url));
+  const places = { data: undefined, tokenizer: undefined, results: tmpdir() };
+  const company = { signal: never, stop: never, onEpoch() {} };
   const order = (task: string) => ({
+    folder: 'trials',
     runs: [
       {
         config: {
@@ -98,37 +102,68 @@ describe('a trial', () => {
           epochs: 40,
           seed: 0,
         },
-        data: undefined,
-        tokenizer: undefined,
         learningRate: 1e-3,
-        results: tmpdir(),
         name: `vradam-trial-${process.pid}-${task}`,
       },
     ],
   });
 
   test('that cannot be done has failed, and says why', async () => {
-    const { state, reason } = await runTrial(order('no-such-task'), 60, never, script);
+    const { state, reason } = await runTrial(order('no-such-task'), places, 60, company, script);
     expect([state, reason]).toEqual(['failed', expect.stringContaining('no-such-task')]);
   });
 
   test('that takes too long is ended', { timeout: 60_000 }, async () => {
     const begin = performance.now();
-    expect(await runTrial(order('cifar10-cnn'), 2, never, script)).toMatchObject({ state: 'timeout' });
+    expect(await runTrial(order('cifar10-cnn'), places, 2, company, script)).toMatchObject({
+      state: 'timeout',
+    });
     expect(performance.now() - begin).toBeLessThan(20_000);
   });
 
   test('that has no program fails, and says why', async () => {
-    const { state, reason } = await runTrial(order('gflownet'), 60, never, `${script}-missing`);
+    const { state, reason } = await runTrial(order('gflownet'), places, 60, company, `${script}-missing`);
     expect([state, reason]).toEqual(['failed', expect.stringContaining('Cannot find module')]);
   });
 
   test('can be broken off', async () => {
     const controller = new AbortController();
-    const trial = runTrial(order('language-model'), 60, controller.signal, script);
+    const broken = { ...company, signal: controller.signal };
+    const trial = runTrial(order('language-model'), places, 60, broken, script);
     await setTimeout(300);
     controller.abort('enough');
     await expect(trial).rejects.toBe('enough');
+  });
+
+  test('tells of its epochs, keeps a checkpoint when it is stopped, and tells of them again when it goes on', {
+    timeout: 120_000,
+  }, async () => {
+    const [stop, told] = [new AbortController(), [] as EpochReport[]];
+    const results = await temporary();
+    const onEpoch = (report: EpochReport) => {
+      told.push(report);
+      if (report.epoch === 1) stop.abort();
+    };
+    const watched = { signal: never, stop: stop.signal, onEpoch };
+    const inFolder = { ...places, results };
+    const { state, losses } = await runTrial(order('gflownet'), inFolder, 60, watched, script);
+    expect(state).toBe('pruned');
+    expect(losses[0]?.slice(0, 2)).toEqual(told.slice(0, 2).map(({ validationLoss }) => validationLoss));
+    const [name] = await readdir(results);
+    expect(await readdir(join(results, name as string))).toContain('checkpoint.safetensors');
+    expect(JSON.parse(await readFile(join(results, name as string, 'run.json'), 'utf8')).status).toBe(
+      'interrupted',
+    );
+
+    const [again, more] = [new AbortController(), [] as EpochReport[]];
+    const goOn = (report: EpochReport) => {
+      more.push(report);
+      if (report.epoch > 2) again.abort();
+    };
+    const company2 = { signal: never, stop: again.signal, onEpoch: goOn };
+    await runTrial(order('gflownet'), inFolder, 60, company2, script);
+    expect(more.slice(0, told.length)).toEqual(told);
+    expect(more.length).toBeGreaterThan(told.length);
   });
 });
 

@@ -3,6 +3,7 @@
 import Table from 'cli-table3';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
+import { localExecutor } from '../sweep/localExecutor.ts';
 import { OptunaJournal } from '../sweep/optunaJournal.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import type { Choices } from '../sweep/space.ts';
@@ -92,15 +93,18 @@ async function sweep(task: string, flags: Flags): Promise<void> {
   const signal = interruption();
   const study = await Study.open(out, { ...what, schedule, epochs }, resume);
   const journal = optunaJournal === undefined ? undefined : new OptunaJournal(optunaJournal);
+  const executor = localExecutor({ folder: out, limit, data, tokenizer: undefined });
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(lineOf(line, choices));
   try {
-    await runSweep(study, { folder: out, data, tokenizer: undefined, jobs, limit, signal, journal, onEnd });
+    await runSweep(study, { executor, jobs, signal, journal, onEnd });
   } catch (error) {
     if (!signal.aborted) throw error;
     say('Interrupted. The same call with --resume goes on; no finished trial is lost or repeated.');
     process.exitCode = signal.reason === 'SIGTERM' ? 143 : 130;
     return;
+  } finally {
+    await executor.close();
   }
   if (!json) return console.log(`${tableOf(study)}\nRecord: ${out}/${studyName}`);
   const found = optimizers.map((optimizer) => {

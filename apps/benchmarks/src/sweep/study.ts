@@ -50,8 +50,8 @@ export interface BeginLine {
   readonly at: string;
 }
 
-/** How a trial can end: with a loss, with one that is no number, in an error, or at its time limit. */
-export type TrialState = 'complete' | 'diverged' | 'failed' | 'timeout';
+/** How a trial can end: with a loss, with one that is no number, in an error, at its time limit, or as not promising. */
+export type TrialState = 'complete' | 'diverged' | 'failed' | 'timeout' | 'pruned';
 
 /** A trial ends. */
 export interface EndLine {

@@ -1,25 +1,19 @@
-/** A sweep on one machine: trials are chosen one after another, and run in processes of their own. */
+/** A sweep: trials are chosen one after another, and run by an executor. */
 
-import { join } from 'node:path';
 import type { OptimizerName } from '../tasks/task.ts';
+import type { Executor, TrialOrder } from './executor.ts';
 import type { OptunaJournal } from './optunaJournal.ts';
-import { runTrial, type TrialOutcome } from './runTrial.ts';
 import { propose } from './sampler.ts';
 import type { Choices } from './space.ts';
 import { spaceOf } from './spaces.ts';
 import type { EndLine, ObjectiveName, Study } from './study.ts';
-import type { TrialOrder } from './trialProcess.ts';
 
 /** What a sweep needs besides its study. */
 export interface SweepOptions {
-  /** Folder of the study; runs of trials lie in its `trials`. */
-  readonly folder: string;
-  readonly data: string | undefined;
-  readonly tokenizer: string | undefined;
+  /** Who runs the trials. */
+  readonly executor: Executor;
   /** Trials at the same time. */
   readonly jobs: number;
-  /** Seconds after which a trial is ended by force. */
-  readonly limit: number;
   readonly signal: AbortSignal;
   /** Where the study is mirrored, and trials of others are learnt from; undefined for nowhere. */
   readonly journal: OptunaJournal | undefined;
@@ -40,17 +34,15 @@ export function trialName(optimizer: OptimizerName, trial: number, seed: number)
 }
 
 /** The runs of a trial, one for each seed; each finds what it has written before. */
-function orderOf({ config }: Study, { optimizer, trial, choices }: Job, options: SweepOptions): TrialOrder {
+function orderOf({ config }: Study, { optimizer, trial, choices }: Job): TrialOrder {
   const { task, preset, engine, schedule, epochs, seed, seeds } = config;
   const { learningRate, ...brake } = choices;
   const common = { task, preset, engine, optimizers: [optimizer], schedule, epochs: epochs ?? undefined };
   return {
+    folder: 'trials',
     runs: Array.from({ length: seeds }, (_, i) => ({
       config: { ...common, seed: seed + i, ...(Object.keys(brake).length > 0 && { brake }) },
-      data: options.data,
-      tokenizer: options.tokenizer,
       learningRate: learningRate as number,
-      results: join(options.folder, 'trials'),
       name: trialName(optimizer, trial, seed + i),
     })),
   };
@@ -59,13 +51,14 @@ function orderOf({ config }: Study, { optimizer, trial, choices }: Job, options:
 const objectiveOf = (losses: readonly number[], objective: ObjectiveName): number =>
   objective === 'last' ? (losses.at(-1) as number) : Math.min(...losses);
 
+const neverStops = new AbortController().signal;
+
 async function runJob(study: Study, job: Job, options: SweepOptions): Promise<void> {
   const begin = performance.now();
-  const { state, losses, reason }: TrialOutcome = await runTrial(
-    orderOf(study, job, options),
-    options.limit,
-    options.signal,
-  );
+  const order = orderOf(study, job);
+  const { executor, signal } = options;
+  const company = { signal, stop: neverStops, onEpoch() {} };
+  const { state, losses, reason } = await executor.run(order, company);
   const finite = losses.filter((each) => each.length > 0 && each.every(Number.isFinite));
   const objectives = finite.map((each) => objectiveOf(each, study.config.objective));
   const mean = objectives.reduce((a, b) => a + b, 0) / objectives.length;
@@ -80,6 +73,7 @@ async function runJob(study: Study, job: Job, options: SweepOptions): Promise<vo
     seconds: Math.round(performance.now() - begin) / 1000,
   };
   await study.end(line);
+  await executor.forget(order);
   await options.journal?.sync(study);
   options.onEnd(line, choices);
 }
