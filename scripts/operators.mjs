@@ -1,7 +1,7 @@
 // Fills the table of operators in docs/concepts/onnx-autodiff.md from the rules; with --check only says whether it is true.
-import { readFileSync, writeFileSync } from 'node:fs';
 import { operators } from '../packages/onnx-autodiff/dist/index.js';
 import { operatorNotes } from '../packages/onnx-autodiff/dist/operators/notes.js';
+import { fill } from './generated.mjs';
 
 const line = (row) => `| ${row.join(' | ')} |`.replace(/ +\|$/, ' |');
 const escaped = (text) => text.replaceAll('|', '\\|');
@@ -17,16 +17,5 @@ const text = [
   ...[['operator', 'gradient', 'note'], ['---', '---', '---'], ...rows].map(line),
 ].join('\n');
 
-const path = new URL('../docs/concepts/onnx-autodiff.md', import.meta.url);
-const before = readFileSync(path, 'utf8');
-const pattern = /(<!-- generated:operators -->)[\s\S]*?(<!-- \/generated:operators -->)/;
-if (!pattern.test(before)) throw new Error('docs/concepts/onnx-autodiff.md has no part generated:operators');
-const after = before.replace(pattern, (_, open, close) => `${open}\n\n${text}\n\n${close}`);
-if (!process.argv.includes('--check')) writeFileSync(path, after);
-else if (after !== before) {
-  console.error(
-    'docs/concepts/onnx-autodiff.md does not say what the rules say. Build, and run: node scripts/operators.mjs',
-  );
-  process.exitCode = 1;
-}
+fill('docs/concepts/onnx-autodiff.md', { operators: text }, 'node scripts/operators.mjs');
 console.log(`${rows.length} operators in docs/concepts/onnx-autodiff.md`);

@@ -1,11 +1,8 @@
 // Fills the generated parts of README.md from committed result files; with --check only says whether they are true.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cells, headings, summarizeRun } from '../apps/benchmarks/dist/report/summary.js';
 import { RunFolder } from '../apps/benchmarks/dist/run/records.js';
-
-const line = (row) => `| ${row.join(' | ')} |`;
-const markdownTable = (heads, rows) =>
-  [line(heads), line(heads.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+import { fill, markdownTable } from './generated.mjs';
 
 const readJson = (path) => JSON.parse(readFileSync(new URL(`../results/${path}`, import.meta.url), 'utf8'));
 
@@ -80,19 +77,7 @@ const sections = {
   conformance: conformance(),
   onnxruntime: onnxruntime(),
 };
-const path = new URL('../README.md', import.meta.url);
-const before = readFileSync(path, 'utf8');
-let after = before;
-for (const [name, text] of Object.entries(sections)) {
-  const pattern = new RegExp(`(<!-- generated:${name} -->)[^]*?(<!-- /generated:${name} -->)`);
-  if (!pattern.test(after)) throw new Error(`README.md has no part generated:${name}`);
-  after = after.replace(pattern, (_, open, close) => `${open}\n\n${text}\n\n${close}`);
-}
-if (!process.argv.includes('--check')) writeFileSync(path, after);
-else if (after !== before) {
-  console.error('README.md does not say what the result files say. Run: npm run readme');
-  process.exitCode = 1;
-}
+fill('README.md', sections, 'npm run readme');
 console.log(
   `${Object.keys(sections).length} parts of README.md, from ${readdirSync('results').length} results`,
 );

@@ -26,7 +26,7 @@ export function escapeMarkdown(text: string): string {
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
 /** A table; the best of each column is bold. */
-function tableOf({ heads, rows }: ReportTable): string {
+export function tableText({ heads, rows }: ReportTable): string {
   const rule = heads.map((_, i) => (i === 0 ? '---' : '---:'));
   const cell = (text: string, best = false) => (best ? `**${escapeMarkdown(text)}**` : escapeMarkdown(text));
   return [
@@ -36,7 +36,8 @@ function tableOf({ heads, rows }: ReportTable): string {
   ].join('\n');
 }
 
-const list = (lines: readonly string[]): string =>
+/** Sentences as a list. */
+export const listText = (lines: readonly string[]): string =>
   lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n');
 
 function raceText(race: Race): string {
@@ -48,11 +49,11 @@ function raceText(race: Race): string {
   const parts = [
     `## ${escapeMarkdown(titleOf(race))}`,
     captionOf(race).map(escapeMarkdown).join(' '),
-    tableOf(resultsTable(race)),
-    list([...ordersOf(race), ...verdictsOf(race)]),
+    tableText(resultsTable(race)),
+    listText([...ordersOf(race), ...verdictsOf(race)]),
     escapeMarkdown(targetText(race)),
-    tableOf(speedTable(race)),
-    list(failures),
+    tableText(speedTable(race)),
+    listText(failures),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
 }
@@ -61,7 +62,7 @@ function diagnosticsText(record: DiagnosticsRecord): string {
   const { optimizers, rows } = diagnosticsRows(record);
   const heads = ['problem', ...optimizers.map((name) => lookOf(name).name)].map((text) => ({ text }));
   const cells = rows.map(({ name, passed }) => [name, ...passed.map((count) => String(count || '–'))]);
-  const table = tableOf({ heads, rows: cells.map((texts) => texts.map((text) => ({ text }))) });
+  const table = tableText({ heads, rows: cells.map((texts) => texts.map((text) => ({ text }))) });
   const note = `How many of ${record.learningRates.length} learning rates pass.`;
   return ['## Diagnostics', note, table].join('\n\n');
 }
@@ -70,10 +71,10 @@ function diagnosticsText(record: DiagnosticsRecord): string {
 export function markdownOf(races: readonly Race[], { diagnostics, steps }: Collection): string {
   const parts = [
     '# VRAdam benchmark report',
-    ...(races.length > 0 ? ['Test loss at a glance:', tableOf(overviewTable(races))] : []),
+    ...(races.length > 0 ? ['Test loss at a glance:', tableText(overviewTable(races))] : []),
     ...races.map(raceText),
     ...diagnostics.map(diagnosticsText),
-    ...steps.map((costs) => `## A step of the optimizer alone\n\n${tableOf(stepTable(costs))}`),
+    ...steps.map((costs) => `## A step of the optimizer alone\n\n${tableText(stepTable(costs))}`),
   ];
   return `${parts.join('\n\n')}\n`;
 }
