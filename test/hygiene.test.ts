@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { readText, root, sourcesOf, workspaces } from './workspaces.ts';
 
 /** What is committed, or would be. */
@@ -17,10 +17,12 @@ function listFiles(): string[] {
 const isText = (path: string): boolean =>
   statSync(join(root, path)).size < 4_000_000 && !readText(path).includes('\0');
 
+const isCheckout = existsSync(join(root, '.git'));
+const files = isCheckout ? listFiles().filter(isText) : [];
+const skipElsewhere = ({ skip }: TestContext): void => skip(!isCheckout, 'this is no git checkout');
+
 describe('committed files', () => {
-  const isCheckout = existsSync(join(root, '.git'));
-  const files = isCheckout ? listFiles().filter(isText) : [];
-  beforeEach(({ skip }) => skip(!isCheckout, 'this is no git checkout'));
+  beforeEach(skipElsewhere);
 
   /** Lines that match, each with its place. */
   const linesWith = (pattern: RegExp, among: readonly string[]): string[] =>
@@ -87,10 +89,23 @@ describe('.npmrc', () => {
 });
 
 describe('source files', () => {
-  const sources = workspaces.filter(({ role }) => role !== 'app').flatMap(sourcesOf);
+  beforeEach(skipElsewhere);
+
+  /** All code but tests, which are lists of claims: packages, apps, scripts, benches, the docs' own. */
+  const sources = files.filter((path) => /\.(ts|js|mjs)$/.test(path) && !/(^|\/)test\//.test(path));
   const lengthOf = (text: string): number => text.trimEnd().split('\n').length;
 
-  test('are found', () => expect(sources.length).toBeGreaterThan(40));
+  test('are found: of packages, apps, scripts and docs', () => {
+    expect(sources).toEqual(
+      expect.arrayContaining(workspaces.flatMap(sourcesOf).filter((p) => files.includes(p))),
+    );
+    for (const folder of ['packages/core/src/', 'apps/benchmarks/src/', 'scripts/', 'docs/']) {
+      expect(
+        sources.filter((path) => path.startsWith(folder)),
+        folder,
+      ).not.toHaveLength(0);
+    }
+  });
 
   test('over 300 lines give a reason: a comment with "over 300 lines"', () => {
     const long = sources.filter((path) => lengthOf(readText(path)) > 300);

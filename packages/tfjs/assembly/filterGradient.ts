@@ -44,7 +44,8 @@ function add(sums: usize, terms: v128): void {
  * `sums[f, t, k] += sum over i, r, c of x[i, r, c, f, t] dy[i, r, c, k]`, in float32 within a call.
  *
  * It reads and sums whole groups of {@link TAPS} and {@link CHANNELS}, so up to 8 bytes behind a filter row's taps and 28
- * behind a pixel's channels; what it makes of them goes to places of `sums` that mean nothing.
+ * behind a pixel's channels; what it makes of them goes to places of `sums` that mean nothing. Over 40 lines: one loop in
+ * another, down to the one whose sums stay in registers.
  *
  * @param x - window of the first output.
  * @param panel - room for `images * rows * columns * CHANNELS` float32.

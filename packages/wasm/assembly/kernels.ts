@@ -1,6 +1,8 @@
 /**
  * The rules of the core's algorithms as loops over four float32 at a time.
  *
+ * Over 300 lines: one module of WebAssembly has all rules.
+ *
  * AssemblyScript: every array is the address of its first element, `n` is its number of elements. All kernels work in
  * place and allocate nothing. Sums are float64. What is left behind the last whole four goes one by one, through the
  * same arithmetic.
@@ -28,7 +30,7 @@ function wholeEnd(start: usize, n: i32): usize {
 }
 
 /**
- * `v = b1 v + c1 g`, `m = b2 m + c2 g^2`.
+ * `v = b1 v + c1 g`, `m = b2 m + c2 g^2`. Over 40 lines: eight, four and one at a time.
  *
  * @returns sum of v^2.
  */
@@ -319,6 +321,7 @@ export function sgd(
 /**
  * `d = g + decay p`, `s = alpha s + gain d^2`, `p = p - rate d / (sqrt(s) + epsilon)`; with a mean `a` the root is of
  * `s - a^2`, with a buffer `b` the quotient goes into `b = momentum b + quotient` first. Address 0: without.
+ * Over 40 lines: four and one at a time.
  */
 export function rmsprop(
   p: usize,

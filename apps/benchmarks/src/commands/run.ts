@@ -76,7 +76,7 @@ async function run(names: readonly string[], flags: Flags, command: Command): Pr
 const choice = (flag: string, description: string, names: readonly string[]): Option =>
   new Option(flag, description).choices(names).argParser(nameOf(names));
 
-/** Adds the command. */
+/** Adds the command. Over 40 lines: the list of its options. */
 export function addRunCommand(program: Command): void {
   const names = tasks.map(({ name, title }) => `  ${name}  ${title}`).join('\n');
   program

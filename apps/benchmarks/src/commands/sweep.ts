@@ -130,7 +130,7 @@ function taskName(text: string): string {
   }
 }
 
-/** Adds the command. */
+/** Adds the command. Over 40 lines: the list of its options. */
 export function addSweepCommand(program: Command): void {
   program
     .command('sweep')

@@ -34,7 +34,7 @@ function batchStatisticsNorm(
 /** Height and width of images, which a model always knows. */
 const sizeOf = (g: GraphBuilder, x: Value): number[] => g.knownShape(x).slice(2).map(Number);
 
-/** The words of the model, as nodes of `g`. */
+/** The words of the model, as nodes of `g`. Over 40 lines: a line or two for each word. */
 function onnxNn(g: GraphBuilder, { parameters, buffers }: OnnxContext): Nn<Value> {
   const made = new Map<string, Value>();
   const named = (values: ReadonlyMap<string, HostTensor>, name: string): Value => {

@@ -37,7 +37,10 @@ function mismatch(what: string, wanted: unknown, received: Shape): never {
   });
 }
 
-/** Summarizes a network; throws `ERR_SHAPE_MISMATCH` where its layers do not fit together. */
+/**
+ * Summarizes a network; throws `ERR_SHAPE_MISMATCH` where its layers do not fit together. Over 40 lines: a line or two for
+ * each word of the model.
+ */
 export function summarize(network: Network): NetworkSummary {
   const parameters = new Map<string, ParameterSpec>();
   const buffers = new Map<string, HostTensor>();

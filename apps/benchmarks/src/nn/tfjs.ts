@@ -58,7 +58,7 @@ function affine(x: tf.Tensor, parameters: TfjsContext['parameters'], name: strin
   return tf.add(tf.mul(x, named(parameters, `${name}.weight`)), named(parameters, `${name}.bias`));
 }
 
-/** Makes the words of the model; call it anew for every pass. */
+/** Makes the words of the model; call it anew for every pass. Over 40 lines: a line or two for each word. */
 export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext): Nn<tf.Tensor> {
   return {
     parameter: (name) => named(parameters, name),

@@ -71,6 +71,18 @@ const fromLogs = (logs: ArrayLike<number>): Hyperparameters => {
   };
 };
 
+/** Adds the prior's share to a gradient, and gives its share of the value. */
+function addPrior(logs: ArrayLike<number>, gradient: Float64Array): number {
+  const { means, deviations } = prior(gradient.length - 2);
+  let value = 0;
+  for (let d = 0; d < gradient.length; d++) {
+    const z = ((logs[d] as number) - (means[d] as number)) / (deviations[d] as number);
+    value += 0.5 * z * z;
+    gradient[d] = (gradient[d] as number) + z / (deviations[d] as number);
+  }
+  return value;
+}
+
 /**
  * Minus the logarithm of posterior density of hyper-parameters, without its constant, and its gradient by their
  * logarithms.
@@ -91,7 +103,6 @@ export function negativeLogPosterior(
   const alpha = factor.solve(y).getColumn(0);
   const inverse = factor.solve(Matrix.eye(n, n));
   const lower = factor.lowerTriangularMatrix;
-  const { means, deviations } = prior(dimensions);
   const gradient = new Float64Array(dimensions + 2);
   let value = 0;
   for (let i = 0; i < n; i++)
@@ -118,12 +129,7 @@ export function negativeLogPosterior(
       }
     }
   }
-  for (let d = 0; d < dimensions + 2; d++) {
-    const z = ((logs[d] as number) - (means[d] as number)) / (deviations[d] as number);
-    value += 0.5 * z * z;
-    gradient[d] = (gradient[d] as number) + z / (deviations[d] as number);
-  }
-  return { value, gradient };
+  return { value: value + addPrior(logs, gradient), gradient };
 }
 
 /** Points that hyper-parameters are learnt from at most: an inverse of the matrix of all would take too long. */

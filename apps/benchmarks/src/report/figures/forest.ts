@@ -15,7 +15,7 @@ export interface ForestRow {
 
 const rowHeight = 34;
 
-/** Draws rows of differences, 360 pixels wide; those without a finite seed say so. */
+/** Draws rows of differences, 360 pixels wide; those without a finite seed say so. Over 40 lines: marks, as data. */
 export function drawForest(rows: readonly ForestRow[], description: string): Drawing {
   const seeds = rows.flatMap(({ look, pair: { difference } }) =>
     difference.values.filter(Number.isFinite).map((value) => ({ row: look.name, value, color: look.color })),

@@ -173,26 +173,10 @@ export async function follow(
   });
   try {
     if (from) await session.load(from.snapshot);
-    const measure = instrument(
-      problem,
-      session,
-      flatten(
-        new Map(
-          [...parameters].map(
-            ([
-              name,
-              {
-                data: { length },
-              },
-            ]) => [name, length],
-          ),
-        ),
-      ),
-    );
-    const [steps, measurements] = [
-      [...(from?.trajectory.steps ?? [])],
-      [...(from?.trajectory.measurements ?? [])],
-    ];
+    const lengths = new Map([...parameters].map(([name, { data: values }]) => [name, values.length]));
+    const measure = instrument(problem, session, flatten(lengths));
+    const steps = [...(from?.trajectory.steps ?? [])];
+    const measurements = [...(from?.trajectory.measurements ?? [])];
     const soFar = (end: EdgeEnd | null): Trajectory => ({ optimizer, steps, measurements, end });
     for (let step = steps.length; ; step++) {
       signal.throwIfAborted();
