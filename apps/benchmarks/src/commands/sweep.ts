@@ -59,15 +59,6 @@ const lineOf = (
 ) =>
   `${optimizer} ${trial + 1}: ${objective === null ? `${state}, ${reason}` : short(objective)} (${seconds.toFixed(1)} s; ${describe(choices)})`;
 
-/** The best trial of an optimizer. */
-function best(study: Study, optimizer: OptimizerName) {
-  const ended = study.trials(optimizer).filter(({ end }) => end?.objective != null);
-  return ended.reduce<(typeof ended)[number] | undefined>(
-    (a, b) => (a && (a.end?.objective as number) <= (b.end?.objective as number) ? a : b),
-    undefined,
-  );
-}
-
 function tableOf(study: Study): string {
   const { objective, seeds } = study.config;
   const what = `${objective === 'last' ? 'last' : 'smallest'} validation loss${seeds > 1 ? `, mean of ${seeds} seeds` : ''}`;
@@ -77,7 +68,7 @@ function tableOf(study: Study): string {
   });
   for (const optimizer of study.config.optimizers) {
     const trials = study.trials(optimizer).filter(({ end }) => end !== null);
-    const found = best(study, optimizer);
+    const found = study.best(optimizer);
     const failed = trials.filter(({ end }) => end?.objective === null).length;
     const loss = found ? short(found.end?.objective) : 'none';
     table.push([optimizer, loss, found ? describe(found.choices) : '', trials.length, failed]);
@@ -106,9 +97,12 @@ async function sweep(task: string, flags: Flags): Promise<void> {
   } finally {
     await executor.close();
   }
-  if (!json) return console.log(`${tableOf(study)}\nRecord: ${out}/${studyName}`);
+  // what draws is slow to load, and the trials need none of it
+  const { writeSweepReport } = await import('../report/sweep/write.ts');
+  const page = await writeSweepReport(out, out);
+  if (!json) return console.log(`${tableOf(study)}\nRecord: ${out}/${studyName}. Report: ${page}`);
   const found = optimizers.map((optimizer) => {
-    const trial = best(study, optimizer);
+    const trial = study.best(optimizer);
     return {
       optimizer,
       trial: trial?.trial ?? null,

@@ -1,5 +1,6 @@
 /** Numbers as a reader of a report meets them. */
 
+import type { Choice, Choices } from '../sweep/space.ts';
 import type { Estimate, PairedDifference } from './analysis/statistics.ts';
 
 /** With a true minus sign. */
@@ -16,6 +17,16 @@ export function numberText(value: number): string {
 
 /** A number on an axis: all of its digits, but for those of rounding. */
 export const tickText = (value: number): string => minus(String(Number(value.toPrecision(6))));
+
+/** A value that was chosen: of a number three significant digits. */
+export const choiceText = (value: Choice): string =>
+  typeof value === 'number' ? minus(String(Number(value.toPrecision(3)))) : String(value);
+
+/** All values that were chosen. */
+export const choicesText = (choices: Choices): string =>
+  Object.entries(choices)
+    .map(([name, value]) => `${name} ${choiceText(value)}`)
+    .join(', ');
 
 /** A share as percents. */
 export const percentText = (value: number): string =>

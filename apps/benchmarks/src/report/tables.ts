@@ -14,6 +14,8 @@ export interface Cell {
   readonly best?: boolean;
   /** Whether it is published, and not ours. Default false. */
   readonly paper?: boolean;
+  /** Whether it is words, which begin on the left. Default false: a number. */
+  readonly words?: boolean;
   /** An optimizer, whose colour stands beside the text. */
   readonly optimizer?: string;
 }

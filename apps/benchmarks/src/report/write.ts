@@ -9,8 +9,8 @@ import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
 import { type Collection, collect, type RunPicture } from './analysis/collect.ts';
 import { type Race, racesOf } from './analysis/races.ts';
 import { composeFigure } from './figures/figure.ts';
+import { filesOf, wrapped } from './figures/files.ts';
 import type { Drawing } from './figures/plot.ts';
-import { renderPng } from './figures/png.ts';
 import { pageOf, type RaceFigures, type Study } from './html/page.ts';
 import { markdownOf } from './markdown.ts';
 import { panelsOf, profilePanel } from './panels.ts';
@@ -26,17 +26,6 @@ export interface WrittenReport {
 
 const columns = 3;
 
-/** Lines of at most 150 letters, which is what a figure of three columns has room for. */
-function wrapped(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= 150) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
-}
-
 /** The panels of a race as one figure. */
 function figureOf({ race, panels }: Pick<RaceFigures, 'race' | 'panels'>): Drawing {
   const column = (at: number) => panels.filter((_, i) => i % columns === at);
@@ -47,12 +36,6 @@ function figureOf({ race, panels }: Pick<RaceFigures, 'race' | 'panels'>): Drawi
     columns: Array.from({ length: columns }, (_, i) => column(i)).filter((own) => own.length > 0),
   });
 }
-
-/** A drawing as two files. */
-const filesOf = (name: string, { svg }: Drawing): [string, string | Uint8Array][] => [
-  [`${name}.svg`, svg],
-  [`${name}.png`, renderPng(svg)],
-];
 
 /** Draws what a file holds; one that cannot be drawn is damaged. */
 function drawing(name: string, draw: () => Drawing): Drawing {

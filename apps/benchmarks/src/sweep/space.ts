@@ -35,6 +35,13 @@ export type Parameter = Named &
     | { readonly kind: 'categorical'; readonly choices: readonly [string, ...string[]] }
   );
 
+/** A parameter whose values are numbers. */
+export type NumericParameter = Extract<Parameter, { readonly low: number }>;
+
+/** Whether values of a parameter are numbers. */
+export const isNumeric = (parameter: Parameter): parameter is NumericParameter =>
+  parameter.kind === 'float' || parameter.kind === 'integer';
+
 /** Parameters, in the order in which conditions may name them. */
 export type Space = readonly Parameter[];
 
@@ -53,7 +60,7 @@ export function checkSpace(space: Space): void {
     if (before.includes(parameter.name)) refuse(parameter, 'is there twice');
     if (parameter.when && !before.includes(parameter.when.parameter))
       refuse(parameter, 'depends on one that is not named before it');
-    if (parameter.kind === 'float' || parameter.kind === 'integer') {
+    if (isNumeric(parameter)) {
       const { low, high, log = false, kind } = parameter;
       if (!(Number.isFinite(low) && Number.isFinite(high) && low < high))
         refuse(parameter, 'needs low < high');
@@ -67,12 +74,13 @@ export function checkSpace(space: Space): void {
 }
 
 /** Ends of a numeric parameter on the axis that is divided evenly; a whole number has a step of 1 around it. */
-function ends({ kind, low, high, log = false }: Extract<Parameter, { low: number }>): [number, number] {
+function ends({ kind, low, high, log = false }: NumericParameter): [number, number] {
   const half = kind === 'integer' ? 0.5 : 0;
   return log ? [Math.log(low - half), Math.log(high + half)] : [low - half, high + half];
 }
 
-function valueAt(parameter: Parameter, at: number): Choice {
+/** The value at a place of a parameter's axis, from 0 to 1. */
+export function valueAt(parameter: Parameter, at: number): Choice {
   if (parameter.kind === 'boolean') return at >= 0.5;
   if (parameter.kind === 'categorical') {
     const { choices } = parameter;
@@ -83,6 +91,16 @@ function valueAt(parameter: Parameter, at: number): Choice {
   const value = parameter.log ? Math.exp(place) : place;
   const whole = parameter.kind === 'integer' ? Math.round(value) : value;
   return Math.min(parameter.high, Math.max(parameter.low, whole));
+}
+
+/** Where a value lies on its parameter's axis, from 0 to 1: in the middle of what {@link valueAt} rounds to it. */
+export function placeOf(parameter: Parameter, value: Choice): number {
+  if (parameter.kind === 'boolean') return value === true ? 0.75 : 0.25;
+  if (parameter.kind === 'categorical')
+    return (parameter.choices.indexOf(value as string) + 0.5) / parameter.choices.length;
+  const [from, to] = ends(parameter);
+  const at = parameter.log ? Math.log(value as number) : (value as number);
+  return (at - from) / (to - from);
 }
 
 const holds = ({ when }: Parameter, chosen: Record<string, Choice>): boolean =>
@@ -107,9 +125,7 @@ function featuresOf(parameter: Parameter, value: Choice | undefined): number[] {
   if (value === undefined) return Array.from({ length: featureCount(parameter) }, () => 0.5);
   if (parameter.kind === 'boolean') return [Number(value === true), Number(value === false)];
   if (parameter.kind === 'categorical') return parameter.choices.map((choice) => Number(choice === value));
-  const [from, to] = ends(parameter);
-  const place = parameter.log ? Math.log(value as number) : (value as number);
-  return [(place - from) / (to - from)];
+  return [placeOf(parameter, value)];
 }
 
 /**

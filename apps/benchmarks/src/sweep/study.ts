@@ -2,7 +2,9 @@
 
 import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { least } from 'd3-array';
 import { benchmarkError, fileSystemError } from '../errors.ts';
+import { misshapen, type Shape } from '../run/shape.ts';
 import type { OptimizerName, PresetName, ScheduleName } from '../tasks/task.ts';
 import type { SamplerName, Tried } from './sampler.ts';
 import type { Choices } from './space.ts';
@@ -77,6 +79,29 @@ export interface Trial extends BeginLine {
   readonly end: EndLine | null;
 }
 
+/** What lines must look like; a kind that is not here was added later, and is passed over. */
+const shapes: Readonly<Record<string, Shape>> = {
+  begin: { fields: { optimizer: 'string', trial: 'number', choices: 'object', at: 'string' } },
+  end: {
+    fields: {
+      ...{ optimizer: 'string', trial: 'number', state: 'string', seconds: 'number', at: 'string' },
+      ...{
+        objective: { optional: 'number' },
+        objectives: { list: 'number' },
+        reason: { optional: 'string' },
+      },
+    },
+  },
+};
+
+const configShape: Shape = {
+  fields: {
+    ...{ task: 'string', preset: 'string', engine: 'string', optimizers: { list: 'string' } },
+    ...{ sampler: 'string', spaces: 'string', trials: 'number', seeds: 'number', seed: 'number' },
+    ...{ objective: 'string', schedule: 'string', epochs: { optional: 'number' } },
+  },
+};
+
 /** File name of a study. */
 export const studyName = 'study.jsonl';
 
@@ -85,10 +110,13 @@ function parse(path: string, text: string): Line[] {
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return lines.filter(Boolean).map((line, i) => {
     try {
-      return JSON.parse(line) as Line;
+      const value = JSON.parse(line) as Line;
+      const wrong = misshapen(value, shapes[value.kind] ?? 'object');
+      if (wrong !== null) throw new Error(`nothing usable at ${wrong}`);
+      return value;
     } catch (cause) {
       throw benchmarkError('ERR_FILE_FORMAT', {
-        wrong: `line ${i + 1} of ${path} is not JSON`,
+        wrong: `line ${i + 1} of ${path} is no line of a study`,
         received: line.slice(0, 60),
         action: 'Restore the file, or begin another study.',
         cause,
@@ -186,6 +214,12 @@ export class Study {
     return [...this.#trials.values()].filter((trial) => trial.optimizer === optimizer);
   }
 
+  /** The trial with the smallest objective, the first of equal ones; undefined where none has one. */
+  best(optimizer: OptimizerName): Trial | undefined {
+    const ended = this.trials(optimizer).filter(({ end }) => end?.objective != null);
+    return least(ended, ({ end }) => end?.objective as number);
+  }
+
   /** What a sampler learns from. */
   tried(optimizer: OptimizerName): Tried[] {
     return this.trials(optimizer).flatMap(({ choices, end }) =>
@@ -212,7 +246,8 @@ const now = (): string => new Date().toISOString();
 
 /** What a study was begun with. */
 function checkHead(path: string, first: Line | undefined): StudyConfig {
-  if (first?.kind === 'study' && first.schema === 'vradam-sweep/1') return first.config;
+  const isOurs = first?.kind === 'study' && first.schema === 'vradam-sweep/1';
+  if (isOurs && misshapen(first.config, configShape) === null) return first.config;
   throw benchmarkError('ERR_STATE_VERSION', {
     wrong: `${path} must begin with a study of schema vradam-sweep/1`,
     received: first?.kind === 'study' ? first.schema : first?.kind,

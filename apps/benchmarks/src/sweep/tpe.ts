@@ -2,7 +2,7 @@
 
 import type { Random } from '../random.ts';
 import type { Question, Tried } from './sampler.ts';
-import { type Choice, type Choices, choicesAt, features, type Parameter } from './space.ts';
+import { type Choice, type Choices, choicesAt, type Parameter, placeOf } from './space.ts';
 
 const candidates = 32;
 
@@ -82,8 +82,7 @@ function coordinate(
     );
     return (best + 0.5) / values.length;
   }
-  const place = (value: Choice) =>
-    features([{ ...parameter, when: undefined }] as never, { [parameter.name]: value })[0] as number;
+  const place = (value: Choice) => placeOf(parameter, value);
   const [a, b] = [new Bells(theirs.map(place)), new Bells(rest.map(place))];
   const drawn = Array.from({ length: candidates }, () => a.draw(random));
   return drawn.reduce((x, y) => (a.density(y) / b.density(y) > a.density(x) / b.density(x) ? y : x));

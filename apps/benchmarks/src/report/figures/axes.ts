@@ -1,5 +1,7 @@
 /** Axes of the panels of a report: domains, ticks, and labels that stand beside what they name. */
 
+import { ticks } from 'd3-array';
+
 /** How a quantity is laid out. */
 export interface Axis {
   readonly type: 'linear' | 'log';
@@ -8,15 +10,19 @@ export interface Axis {
   readonly ticks: readonly number[] | undefined;
 }
 
-/** Ticks of a logarithmic axis: 1, 2 and 5 of each power of ten, or fewer where these are many. */
+/**
+ * Ticks of a logarithmic axis: all digits of each power of ten, or fewer where these are many; round numbers where
+ * there are fewer than three.
+ */
 export function logTicks(low: number, high: number): number[] {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const powers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
   const of = (digits: readonly number[]) =>
     powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
   const inside = (values: readonly number[]) => values.filter((value) => value >= low && value <= high);
-  const choices = [[1, 2, 5], [1, 3], [1]].map((digits) => inside(of(digits)));
-  const fewest = choices[2] as number[];
+  const choices = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1, 3], [1]].map((digits) => inside(of(digits)));
+  const [all, , , fewest] = choices as [number[], number[], number[], number[]];
+  if (all.length < 3) return ticks(low, high, 4);
   const every = Math.ceil(fewest.length / 6);
   return choices.find((values) => values.length <= 6) ?? fewest.filter((_, i) => i % every === 0);
 }
@@ -36,7 +42,9 @@ export function axisOf(values: readonly number[], log?: boolean): Axis {
     const domain = [low / 1.15, high * 1.15] as const;
     return { type: 'log', domain, ticks: logTicks(...domain) };
   }
-  const pad = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
+  // values that differ in their last digits only are taken as one
+  const isOne = high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+  const pad = 0.05 * (isOne ? Math.abs(high) : high - low) || 1;
   return { type: 'linear', domain: [low - pad, high + pad], ticks: undefined };
 }
 
@@ -68,4 +76,20 @@ export function spread(wanted: readonly number[], gap: number, bottom: number): 
     places[i] = next;
   }
   return places;
+}
+
+/**
+ * An axis for the objectives of a sweep. Bad trials must not flatten the good ones, so it ends where three quarters of the
+ * trials and as much again have room; what is beyond lies at its end.
+ */
+export function objectiveAxis(objectives: readonly number[]): Axis {
+  const sorted = [...objectives].sort((a, b) => a - b);
+  const [low, upper] = [sorted[0] ?? 0, sorted[Math.floor(0.75 * (sorted.length - 1))] ?? 1];
+  const most = low + 2 * (upper - low);
+  return axisOf(sorted.filter((value) => value <= most));
+}
+
+/** Round values inside of an axis. */
+export function ticksOf({ ticks: own, domain: [low, high] }: Axis): readonly number[] {
+  return own ?? ticks(low, high, 5).filter((value) => value >= low && value <= high);
 }

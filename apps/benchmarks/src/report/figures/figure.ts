@@ -114,7 +114,7 @@ function columnRow(columns: FigureParts['columns'], top: number): string {
 export function composeFigure({ title, subtitle, legend, columns }: FigureParts): Drawing {
   const width = 2 * margin + columns.map(widthOfColumn).reduce((sum, each) => sum + gap + each);
   const legendAt = 84 + 19 * subtitle.length;
-  const columnsAt = legendAt + 44;
+  const columnsAt = legendAt + (legend.length > 0 ? 44 : 18);
   const height = columnsAt + Math.max(...columns.map(heightOfColumn)) + margin;
   const lineOf = (line: string, i: number) =>
     text(margin, 76 + 19 * i, line, `font-size="13.5" fill="${palette.faint}"`);

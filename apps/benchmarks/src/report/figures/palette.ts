@@ -14,6 +14,18 @@ export const palette = {
   paper: '#ffffff',
 } as const;
 
+/**
+ * From a small loss to a large one: the colours of viridis, which people who see few colours can put in order; on a light
+ * page the small ones are dark, on a dark page bright.
+ */
+export const lossColors = ['#440154', '#414487', '#2a788e', '#22a884', '#7ad151', '#c5d92e'] as const;
+
+const darkLossColors = ['#fde725', '#a5db36', '#4ac16d', '#1fa187', '#3a6f97', '#574b93'] as const;
+
+/** Colour of a loss. @param share - where it lies on its axis, from 0 to 1. */
+export const lossColor = (share: number): string =>
+  lossColors[Math.min(lossColors.length - 1, Math.floor(share * lossColors.length))] as string;
+
 /** The same, dark enough to be read as text on white. */
 const inks = {
   vradam: '#00639b',
@@ -72,7 +84,11 @@ export const lookOf = (optimizer: string): OptimizerLook =>
 const names: readonly (readonly [string, string])[] = [
   ...Object.entries(palette).map(([key, color]) => [color, key] as const),
   ...Object.entries(inks).map(([key, color]) => [color, `${key}-ink`] as const),
+  ...lossColors.map((color, i) => [color, `loss-${i}`] as const),
 ];
+
+const darkOf = (key: string): string =>
+  dark[key.replace('-ink', '')] ?? (darkLossColors[Number(key.replace('loss-', ''))] as string);
 
 /** A figure whose colours are custom properties of the page that it stands in, so that a dark page can change them. */
 export function themed(svg: string): string {
@@ -82,5 +98,5 @@ export function themed(svg: string): string {
 /** Custom properties for {@link themed}: of a light page, and of a dark one. */
 export const themes: Readonly<Record<'light' | 'dark', string>> = {
   light: names.map(([color, key]) => `--${key}: ${color};`).join(' '),
-  dark: names.map(([, key]) => `--${key}: ${dark[key.replace('-ink', '')]};`).join(' '),
+  dark: names.map(([, key]) => `--${key}: ${darkOf(key)};`).join(' '),
 };

@@ -32,5 +32,9 @@ export function drawPlot(options: Plot.PlotOptions & { width: number; height: nu
     'style',
     `font-family: ${fontFamily}; font-size: 12px; color: ${palette.ink}; overflow: visible`,
   );
-  return { svg: plot.outerHTML, width, height };
+  // HTML leaves angles in attributes as they are, XML does not
+  const svg = plot.outerHTML.replaceAll(/="[^"]*"/g, (value) =>
+    value.replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+  );
+  return { svg, width, height };
 }

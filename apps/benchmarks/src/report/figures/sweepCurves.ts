@@ -1,9 +1,11 @@
 /** All losses of a sweep, in the manner of the paper's Figure 3. */
 
 import * as Plot from '@observablehq/plot';
+import { median } from 'd3-array';
+import { tickText } from '../format.ts';
+import type { ReportPanel } from '../panels.ts';
 import { logTicks } from './axes.ts';
-import { composeFigure, type Panel } from './figure.ts';
-import type { OptimizerLook } from './palette.ts';
+import { type OptimizerLook, palette } from './palette.ts';
 import { type Drawing, drawPlot } from './plot.ts';
 
 /** A point of a curve. */
@@ -58,59 +60,62 @@ function linesOf(
 }
 
 function drawCurves(curves: OptimizerCurves, which: 'train' | 'validation', extent: Extent): Drawing {
+  const ticks = logTicks(...extent.losses);
   return drawPlot({
-    width: 440,
-    height: 250,
-    marginLeft: 48,
-    marginBottom: 40,
-    x: { label: 'step', labelAnchor: 'center', domain: [...extent.steps], ticks: 6 },
+    ...{ width: 360, height: 232, marginTop: 10, marginBottom: 34, marginLeft: 46, marginRight: 14 },
+    ariaLabel: `${which === 'train' ? 'Training' : 'Validation'} losses of all trials of ${curves.look.name}.`,
+    x: {
+      label: 'training step',
+      labelAnchor: 'center',
+      labelArrow: 'none',
+      domain: [...extent.steps],
+      ticks: 5,
+      tickSize: 4,
+    },
     y: {
-      label: 'loss',
+      label: null,
       type: 'log',
       domain: [...extent.losses],
-      grid: true,
-      ticks: logTicks(...extent.losses),
-      tickFormat: '~g',
+      ticks,
+      tickFormat: tickText,
+      tickSize: 0,
     },
-    marks: linesOf(curves, which),
+    marks: [
+      Plot.gridY(ticks, { stroke: palette.line, strokeOpacity: 0.7, strokeWidth: 0.8 }),
+      ...linesOf(curves, which),
+    ],
   });
-}
-
-/** From the smallest loss to twenty times of it at most: a curve that runs away leaves the panel at the top. */
-function extentOf(all: readonly OptimizerCurves[]): Extent {
-  const points = all.flatMap(({ trials }) =>
-    trials.flatMap(({ train, validation }) => [...train, ...validation]),
-  );
-  const losses = points.map(({ loss }) => loss).filter((loss) => loss > 0);
-  const [low, high] = [Math.min(...losses), Math.max(...losses)];
-  return {
-    steps: [0, 1.02 * Math.max(...points.map(({ step }) => step))],
-    losses: [low / 1.1, Math.min(high * 1.05, 20 * low)],
-  };
 }
 
 /**
- * Draws training and validation losses of all trials, a column for each optimizer, all with the same axes.
- *
- * @param title - of the figure; escaped, as everything is.
- * @param subtitle - what was run.
+ * From the smallest loss to a little above where training begins, or any trial ends, but twenty times the smallest at most: a
+ * curve that runs away leaves the panel at the top.
  */
-export function drawSweep(
-  all: readonly OptimizerCurves[],
-  title: string,
-  subtitle: readonly string[],
-): Drawing {
-  const extent = extentOf(all);
-  const columns = all.map((curves): Panel[] => {
+function extentOf(all: readonly OptimizerCurves[]): Extent {
+  const trials = all.flatMap((each) => each.trials);
+  const points = trials.flatMap(({ train, validation }) => [...train, ...validation]);
+  const losses = points.map(({ loss }) => loss).filter((loss) => loss > 0);
+  const begins = trials.flatMap(({ train }) => train.slice(0, 1)).map(({ loss }) => loss);
+  const ends = trials.flatMap(({ validation }) => validation.slice(-1)).map(({ loss }) => loss);
+  const low = Math.min(...losses);
+  const high = Math.max(1.25 * (median(begins) ?? low), 1.05 * Math.max(low, ...ends));
+  return {
+    steps: [0, 1.02 * Math.max(...points.map(({ step }) => step))],
+    losses: [low / 1.1, Math.min(high, 20 * low)],
+  };
+}
+
+/** Draws training and validation losses of all trials: two panels for each optimizer, all with the same axes. */
+export function drawSweepCurves(all: readonly OptimizerCurves[]): ReportPanel[][] {
+  const drawn = all.filter(({ trials }) => trials.some(({ train }) => train.length > 0));
+  if (drawn.length === 0) return [];
+  const extent = extentOf(drawn);
+  return drawn.map((curves) => {
     const { name } = curves.look;
-    const failed = curves.failed > 0 ? `, ${curves.failed} without a loss` : '';
+    const detail = curves.failed > 0 ? `${curves.failed} without a loss` : '';
     return [
-      { title: `${name}: training`, drawing: drawCurves(curves, 'train', extent) },
-      { title: `${name}: validation${failed}`, drawing: drawCurves(curves, 'validation', extent) },
+      { title: `${name}: training`, detail, drawing: drawCurves(curves, 'train', extent) },
+      { title: `${name}: validation`, detail, drawing: drawCurves(curves, 'validation', extent) },
     ];
   });
-  const legend = all.map(
-    ({ look: { name, color } }) => ({ label: `${name}, the best trial thick`, color, mark: 'line' }) as const,
-  );
-  return composeFigure({ title, subtitle, legend, columns });
 }

@@ -2,13 +2,13 @@
 
 import type { Collection, DiagnosticsRecord, RunPicture, StepCosts } from '../analysis/collect.ts';
 import type { Race } from '../analysis/races.ts';
-import { lookOf, themed } from '../figures/palette.ts';
+import { lookOf } from '../figures/palette.ts';
 import type { Drawing } from '../figures/plot.ts';
 import type { ReportPanel } from '../panels.ts';
 import { diagnosticsRows, overviewTable, resultsTable, speedTable, stepTable } from '../tables.ts';
 import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
-import { Html, html, jsonForScript } from './html.ts';
-import { style } from './style.ts';
+import { documentOf, drawn, figure, items, paragraphs } from './document.ts';
+import { type Html, html } from './html.ts';
 import { swatch, tableHtml } from './table.ts';
 
 /** A race with its figures. */
@@ -38,18 +38,6 @@ export interface PageParts {
   /** What else the data are embedded with. */
   readonly replacer: (key: string, value: unknown) => unknown;
 }
-
-/** Markup of a drawing, in the colours of the page. */
-const drawn = (svg: string): Html => new Html(themed(svg));
-
-const figure = ({ title, detail, drawing }: ReportPanel): Html => html`
-<figure><figcaption>${title}${detail === '' ? null : html`<small>${detail}</small>`}</figcaption>${drawn(drawing.svg)}</figure>`;
-
-const paragraphs = (lines: readonly string[], kind: string): Html[] =>
-  lines.map((line) => html`<p class="${kind}">${line}</p>`);
-
-const items = (lines: readonly string[]): Html | null =>
-  lines.length === 0 ? null : html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
 
 /** What did not come to its end, and what was left out. */
 function shortcomings({ contenders, duplicates }: Race): string[] {
@@ -143,7 +131,7 @@ ${tableHtml(stepTable(costs))}
 const studySection = ({ id, title, drawing }: Study): Html => html`
 <section id="${id}">
 <h2>${title}</h2>
-<div class="scroll" tabindex="0"><figure class="wide" style="min-width: 44rem">${drawn(drawing.svg)}</figure></div>
+<div class="scroll" tabindex="0"><figure class="wide" style="min-width: 44rem">${drawn(drawing)}</figure></div>
 </section>`;
 
 const runsSection = ({ runs }: Collection): Html => html`
@@ -205,7 +193,7 @@ function lead({ races, collection }: PageParts): string {
   return `${[...what, ...small].join('; ')}. Optimizers by arXiv 2505.13196 and the rivals it names.`;
 }
 
-/** Writes the page. No script runs in it, and nothing is loaded. */
+/** Writes the page. */
 export function pageOf(parts: PageParts): string {
   const { races, collection, studies, replacer } = parts;
   const data = {
@@ -213,32 +201,15 @@ export function pageOf(parts: PageParts): string {
     races: races.map(({ race }) => race),
     diagnostics: collection.diagnostics,
   };
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>VRAdam benchmark report</title>
-<style>${style}</style>
-</head>
-<body>
-<header>
-<h1>VRAdam benchmark report</h1>
-<p class="lead faint">${lead(parts)}</p>
-${navigation(parts)}
-</header>
-<main>
+  const header = html`<p class="lead faint">${lead(parts)}</p>
+${navigation(parts)}`;
+  const main = html`
 ${overview(parts)}
 ${races.map(raceSection)}
 ${collection.diagnostics.map(diagnosticsSection)}
 ${collection.steps.map(stepSection)}
 ${studies.map(studySection)}
 ${collection.runs.length > 0 ? runsSection(collection) : null}
-${method}
-</main>
-<script type="application/json" id="data">${jsonForScript(data, replacer)}</script>
-</body>
-</html>
-`.text;
+${method}`;
+  return documentOf({ title: 'VRAdam benchmark report', header, main, data, replacer });
 }

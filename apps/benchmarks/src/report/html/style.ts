@@ -42,6 +42,8 @@ b { font-weight: 640; }
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr));
   gap: 2rem 1.6rem; margin: 1.6rem 0 0; align-items: start;
 }
+.flow { display: flex; flex-wrap: wrap; gap: 1.6rem 0.6rem; align-items: start; min-width: min-content; }
+.flow svg { width: auto; max-width: none; }
 figure { margin: 0; min-width: 0; }
 figcaption { font-size: 0.9rem; font-weight: 600; line-height: 1.35; margin: 0 0 0.35rem; }
 figcaption small { font-weight: 400; font-size: 0.82rem; display: block; }
@@ -55,6 +57,8 @@ figure img { display: block; max-width: 100%; height: auto; }
 .heat td.asks { text-align: left; color: var(--faint); white-space: normal; min-width: 14rem; }
 ul { padding-left: 1.1rem; max-width: 80ch; }
 li { margin: 0.25rem 0; overflow-wrap: anywhere; }
+details { margin: 1.1rem 0 0; }
+summary { cursor: pointer; font-size: 0.92rem; }
 code { font: 0.88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 640px) {
   body { padding: 2rem 1.05rem 4rem; font-size: 15.5px; }

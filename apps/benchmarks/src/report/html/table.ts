@@ -10,7 +10,10 @@ export function swatch(optimizer: string): Html {
   return html`<span class="swatch" style="background: ${color}"></span>`;
 }
 
-const attribute = ({ paper = false }: Cell): Html => new Html(paper ? ' class="paper"' : '');
+function attribute({ paper = false, words = false }: Cell): Html {
+  const kinds = [...(paper ? ['paper'] : []), ...(words ? ['text'] : [])];
+  return new Html(kinds.length > 0 ? ` class="${kinds.join(' ')}"` : '');
+}
 
 function cellOf(cell: Cell): Html {
   const { text, best = false } = cell;

@@ -1,0 +1,55 @@
+/** Tables of a sweep. */
+
+import { sum } from 'd3-array';
+import { choicesText, numberText, secondsText } from '../format.ts';
+import type { ReportTable } from '../tables.ts';
+import { bestOf, type SweepRecord, type SweptOptimizer } from './record.ts';
+import { lossName } from './words.ts';
+
+const lost = ({ trials }: SweptOptimizer): number =>
+  trials.filter(({ objective }) => objective === null).length;
+
+const headOf = (text: string) => ({ text, words: text === 'settings' || text === 'outcome' });
+
+/** The best trial of each optimizer, and what its search took. */
+export function bestTable({ config, optimizers }: SweepRecord): ReportTable {
+  const best = optimizers.map(bestOf);
+  const losses = best.flatMap((trial) => (trial ? [trial.objective as number] : []));
+  const heads = ['optimizer', lossName(config), 'trial', 'trials', 'without a loss', 'time', 'settings'];
+  return {
+    heads: heads.map(headOf),
+    rows: optimizers.map((each, i) => {
+      const { optimizer, look, trials } = each;
+      const found = best[i];
+      const isBest = losses.length > 1 && found?.objective === Math.min(...losses);
+      return [
+        { text: look.name, optimizer },
+        { text: found ? numberText(found.objective as number) : 'none', best: isBest },
+        { text: found ? String(found.trial + 1) : '–' },
+        { text: String(trials.length) },
+        { text: String(lost(each)) },
+        { text: secondsText(sum(trials, ({ seconds }) => seconds)) },
+        { text: found ? choicesText(found.choices) : '–', words: true },
+      ];
+    }),
+  };
+}
+
+/** Every trial. */
+export function trialsTable({ config, optimizers }: SweepRecord): ReportTable {
+  const heads = ['optimizer', 'trial', lossName(config), 'time', 'settings', 'outcome'];
+  return {
+    heads: heads.map(headOf),
+    rows: optimizers.flatMap(({ optimizer, look, trials }) => {
+      const best = bestOf({ trials });
+      return trials.map((each) => [
+        { text: look.name, optimizer },
+        { text: String(each.trial + 1) },
+        { text: each.objective === null ? '–' : numberText(each.objective), best: each === best },
+        { text: secondsText(each.seconds) },
+        { text: choicesText(each.choices), words: true },
+        { text: each.reason === '' ? each.state : `${each.state}: ${each.reason}`, words: true },
+      ]);
+    }),
+  };
+}
