@@ -29,6 +29,7 @@ test('tries are kept in order, seeds of the same try together, and the best mean
     [{ learningRate: 0.01, seed: 2 }, 0.3],
     [{ learningRate: 0.001 }, 0.45],
     [{ optimizer: 'adamw' }, 0.2],
+    [{ data: 'words', learningRate: 0.1 }, 0.01],
   ];
   const record = tries.reduce(
     (before, [change, loss]) => withTry(before, { ...one, ...change }, loss),
@@ -39,13 +40,16 @@ test('tries are kept in order, seeds of the same try together, and the best mean
     ['vradam', 0.001],
     ['vradam', 0.01],
     ['vradam', 0.1],
+    ['vradam', 0.1],
   ]);
   expect(record.rows[2]?.validationLoss).toEqual({ 'seed 1': 0.5, 'seed 2': 0.3 });
-  expect([bestRate(record, 'vradam'), bestRate(record, 'adamw'), bestRate(record, 'rmsprop')]).toEqual([
+  const best = (data: string, optimizer: 'vradam' | 'adamw' | 'rmsprop') => bestRate(record, data, optimizer);
+  expect([best('digits', 'vradam'), best('digits', 'adamw'), best('digits', 'rmsprop')]).toEqual([
     0.01,
     0.01,
     undefined,
   ]);
+  expect(best('words', 'vradam')).toBe(0.1);
   expect([hasTry(record, { ...one, learningRate: 0.1 }), hasTry(record, { ...one, data: 'words' })]).toEqual([
     true,
     false,

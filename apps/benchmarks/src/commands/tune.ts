@@ -53,7 +53,7 @@ async function tune(name: string, flags: Flags): Promise<void> {
   const engine = await startEngine(flags.engine);
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort('SIGINT'));
-  const { epochs } = await prepare(name, flags, seeds[0] as number);
+  const { epochs, dataLine } = await prepare(name, flags, seeds[0] as number);
   const note = 'validation loss of the last epoch';
   let record: TuningRecord = await readTuning(path, {
     schema: 'vradam-tuning/1',
@@ -80,7 +80,8 @@ async function tune(name: string, flags: Flags): Promise<void> {
       }
     }
   }
-  for (const optimizer of optimizers) console.log(`${optimizer}: best at ${bestRate(record, optimizer)}`);
+  for (const optimizer of optimizers)
+    console.log(`${optimizer}: best at ${bestRate(record, dataLine, optimizer)}`);
   console.log(`Written: ${path}`);
 }
 

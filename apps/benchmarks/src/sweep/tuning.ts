@@ -54,10 +54,10 @@ export function withTry(record: TuningRecord, one: Try, loss: number | null): Tu
   return { ...record, rows };
 }
 
-/** The learning rate with the smallest mean loss over the seeds; undefined where no mean is a number. */
-export function bestRate({ rows }: TuningRecord, optimizer: OptimizerName): number | undefined {
+/** The learning rate with the smallest mean loss over the seeds, on one set of data; undefined where no mean is a number. */
+export function bestRate({ rows }: TuningRecord, data: string, optimizer: OptimizerName): number | undefined {
   const means = rows
-    .filter((row) => row.optimizer === optimizer)
+    .filter((row) => row.data === data && row.optimizer === optimizer)
     .map(({ learningRate, validationLoss }) => {
       const losses = Object.values(validationLoss).map((loss) => loss ?? Number.NaN);
       return { learningRate, mean: losses.reduce((a, b) => a + b, 0) / losses.length };
