@@ -1,10 +1,10 @@
 // Parts of Markdown files that are made from something else, between `<!-- generated:NAME -->` and `<!-- /generated:NAME -->`.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** A table; the first column is text, the others are numbers. */
-export function markdownTable(heads, rows) {
-  const line = (row) => `| ${row.join(' | ')} |`;
-  return [line(heads), line(heads.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+/** A table; the first columns are text, one or as many as said, the others are numbers. */
+export function markdownTable(heads, rows, texts = 1) {
+  const line = (row) => `| ${row.join(' | ')} |`.replace(/ +\|$/, ' |');
+  return [line(heads), line(heads.map((_, i) => (i < texts ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
 /**

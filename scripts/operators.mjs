@@ -1,9 +1,8 @@
 // Fills the table of operators in docs/concepts/onnx-autodiff.md from the rules; with --check only says whether it is true.
 import { operators } from '../packages/onnx-autodiff/dist/index.js';
 import { operatorNotes } from '../packages/onnx-autodiff/dist/operators/notes.js';
-import { fill } from './generated.mjs';
+import { fill, markdownTable } from './generated.mjs';
 
-const line = (row) => `| ${row.join(' | ')} |`.replace(/ +\|$/, ' |');
 const escaped = (text) => text.replaceAll('|', '\\|');
 
 const entries = Object.entries(operators).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -14,8 +13,7 @@ const zeros = rows.filter(([, gradient]) => gradient === '0').length;
 const text = [
   `${rows.length} operators: ${rows.length - zeros} with a rule, ${zeros} that end a gradient.`,
   '',
-  ...[['operator', 'gradient', 'note'], ['---', '---', '---'], ...rows].map(line),
+  markdownTable(['operator', 'gradient', 'note'], rows, 3),
 ].join('\n');
-
 fill('docs/concepts/onnx-autodiff.md', { operators: text }, 'node scripts/operators.mjs');
 console.log(`${rows.length} operators in docs/concepts/onnx-autodiff.md`);

@@ -1,25 +1,69 @@
 // Fills the generated parts of README.md from committed result files; with --check only says whether they are true.
 import { readdirSync, readFileSync } from 'node:fs';
-import { cells, headings, summarizeRun } from '../apps/benchmarks/dist/report/summary.js';
-import { RunFolder } from '../apps/benchmarks/dist/run/records.js';
+import { collect } from '../apps/benchmarks/dist/report/analysis/collect.js';
+import { racesOf } from '../apps/benchmarks/dist/report/analysis/races.js';
+import { escapeMarkdown, tableText } from '../apps/benchmarks/dist/report/markdown.js';
+import { overviewTable } from '../apps/benchmarks/dist/report/tables.js';
 import { fill, markdownTable } from './generated.mjs';
 
 const readJson = (path) => JSON.parse(readFileSync(new URL(`../results/${path}`, import.meta.url), 'utf8'));
 
-/** Every completed race under results/ that is committed by name. */
+/** The small presets of all tasks, on five seeds. */
 async function results() {
-  const summary = await summarizeRun(new RunFolder('results/cifar10-cnn-quick'));
-  const { dataLine, config, network, hardware, peakMemoryMiB, versions, startedAt, finishedAt } =
-    summary.record;
-  const minutes = ((Date.parse(finishedAt) - Date.parse(startedAt)) / 60_000).toFixed(1);
+  const folders = readdirSync('results').filter((name) => /-quick-seed-1[1-5]$/.test(name));
+  const { runs } = await collect(folders.map((name) => `results/${name}`));
+  const races = racesOf(runs);
+  const [{ seeds, record }] = races;
+  if (races.some((race) => String(race.seeds) !== String(seeds))) throw new Error('races of different seeds');
+  const { heads, rows } = overviewTable(races);
+  const lossesAlone = { heads: heads.slice(0, -1), rows: rows.map((row) => row.slice(0, -1)) };
+  const sizesOf = races.map(({ record: { config, network } }) => `${config.task} ${network.parameters}`);
   return [
-    markdownTable(headings, summary.rows.map(cells)),
+    tableText(lossesAlone),
     '',
-    `One run, seed ${config.seed}: differences of a few hundredths in loss are noise. Task ${config.task}, preset ` +
-      `${config.preset} (${network.parameters} parameters, ${config.epochs} epochs, schedule ${config.schedule}), ` +
-      `engine ${config.engine}. Data: ${dataLine}. ${hardware.cpu}, ${hardware.cores} cores, Node ${versions.node}; ` +
-      `${minutes} minutes, ${peakMemoryMiB} MiB. Source: [results/cifar10-cnn-quick](results/cifar10-cnn-quick).`,
+    escapeMarkdown(
+      `Test loss, mean ± standard deviation over seeds ${seeds.join(', ')}; the lowest in bold. Every optimizer has its own ` +
+        `tuned learning rate. The models are small (parameters: ${sizesOf.join(', ')}) and trained for minutes on ` +
+        `${record.hardware.cores} cores of a CPU, on real data where there is any; they say little about the paper’s size.`,
+    ),
+    '',
+    'Each table in full, beside those of the paper, with what is undecided: [results/quick.md](results/quick.md). Larger ' +
+      'runs, and what the paper leaves open: [reproduction notes](docs/reproduction.md).',
   ].join('\n');
+}
+
+/** What an import weighs with all that it needs of ours, by its name in .size-limit.json. */
+const weightOf = {
+  '@vradam/tfjs': '@vradam/tfjs, { VRAdam }',
+  '@vradam/onnxruntime':
+    '@vradam/onnxruntime, { createTrainingSession, crossEntropy, vradam } with everything they need',
+  '@vradam/webgpu': '@vradam/webgpu with the core, { createOptimizer, vradam }',
+  '@vradam/wasm': '@vradam/wasm, everything, without core',
+  '@vradam/core': '@vradam/core, { vradam, createOptimizer }',
+  '@vradam/onnx-autodiff': '@vradam/onnx-autodiff, everything, without core',
+};
+
+const users = {
+  '@vradam/tfjs': 'TensorFlow.js',
+  '@vradam/onnxruntime': 'ONNX models, on onnxruntime-web or onnxruntime-node',
+  '@vradam/webgpu': 'WebGPU: shaders of your own, or anyone’s GPUBuffers',
+  '@vradam/wasm': 'plain Float32Arrays, at the speed of native code',
+  '@vradam/core': 'plain arrays, or a backend of your own',
+  '@vradam/onnx-autodiff': 'something else, but need gradients of an ONNX model',
+};
+
+function install() {
+  const all = new Map(readJson('sizes.json').map(({ name, size }) => [name, size]));
+  const kilobytes = (name) => {
+    const size = all.get(weightOf[name]);
+    if (size === undefined) throw new Error(`results/sizes.json has no ${weightOf[name]}`);
+    return `${(size / 1000).toFixed(1)} kB`;
+  };
+  return markdownTable(
+    ['you train with', 'install', 'adds to a page'],
+    Object.entries(users).map(([name, who]) => [who, `\`npm install ${name}\``, kilobytes(name)]),
+    2,
+  );
 }
 
 const sizes = () =>
@@ -72,6 +116,7 @@ function onnxruntime() {
 }
 
 const sections = {
+  install: install(),
   results: await results(),
   sizes: sizes(),
   conformance: conformance(),
