@@ -5,6 +5,12 @@ import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DefaultTheme, defineConfig, type MarkdownOptions } from 'vitepress';
 
+/** The letter of the velocity. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3451b2"/>' +
+    '<path d="M9 10l7 13 7-13" fill="none" stroke="#fff" stroke-width="4" stroke-linejoin="round"/></svg>',
+)}`;
+
 const repository = 'https://github.com/vradam/vradam-js';
 
 /** Pages read well on GitHub, too; what they link to outside of this folder is there. */
@@ -29,6 +35,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Getting started', link: '/guide/getting-started' },
       { text: 'Optimizers', link: '/guide/optimizers' },
+      { text: 'Choosing hyper-parameters', link: '/guide/hyper-parameters' },
       { text: 'Schedules, groups, transforms', link: '/guide/schedules-groups-transforms' },
       { text: 'Checkpoints', link: '/guide/checkpoints' },
       { text: 'Non-finite gradients', link: '/guide/non-finite' },
@@ -69,6 +76,8 @@ export default defineConfig({
     'AdamW that brakes when the velocity grows: optimizers for TensorFlow.js, onnxruntime and WebGPU',
   // where the site is served from, such as /vradam-js/
   base: (process.env['DOCS_BASE'] as `/${string}/` | undefined) ?? '/',
+  // without one, browsers ask for a file that is not there
+  head: [['link', { rel: 'icon', href: icon }]],
   srcExclude: ['examples/**'],
   rewrites: { 'api/README.md': 'api/index.md' },
   markdown: { config: linkOutside },
