@@ -3,15 +3,17 @@
 import type { Collection, DiagnosticsRecord } from './analysis/collect.ts';
 import type { Race } from './analysis/races.ts';
 import { lookOf } from './figures/palette.ts';
+import type { SensitivityFigure } from './panels.ts';
 import {
   diagnosticsRows,
   overviewTable,
   type ReportTable,
   resultsTable,
+  sensitivityTable,
   speedTable,
   stepTable,
 } from './tables.ts';
-import { captionOf, nameOf, ordersOf, targetText, titleOf, verdictsOf } from './words.ts';
+import { captionOf, nameOf, ordersOf, sensitivityCaption, targetText, titleOf, verdictsOf } from './words.ts';
 
 /** Text that Markdown and HTML leave as it is. */
 export function escapeMarkdown(text: string): string {
@@ -67,12 +69,28 @@ function diagnosticsText(record: DiagnosticsRecord): string {
   return ['## Diagnostics', note, table].join('\n\n');
 }
 
+function sensitivityText(sensitivities: readonly SensitivityFigure[]): string {
+  const one = ({ sensitivity, panel }: SensitivityFigure) => [
+    `### ${escapeMarkdown(panel.title)}`,
+    escapeMarkdown(sensitivityCaption(sensitivity)),
+    tableText(sensitivityTable(sensitivity)),
+  ];
+  const note = 'Mean losses over the seeds by learning rate; the best of each optimizer is bold.';
+  const picture = '![Losses over the learning rate](figures/learning-rates.svg)';
+  return ['## Learning rates', note, picture, ...sensitivities.flatMap(one)].join('\n\n');
+}
+
 /** Writes the text. */
-export function markdownOf(races: readonly Race[], { diagnostics, steps }: Collection): string {
+export function markdownOf(
+  races: readonly Race[],
+  { diagnostics, steps }: Collection,
+  sensitivities: readonly SensitivityFigure[],
+): string {
   const parts = [
     '# VRAdam benchmark report',
     ...(races.length > 0 ? ['Test loss at a glance:', tableText(overviewTable(races))] : []),
     ...races.map(raceText),
+    ...(sensitivities.length > 0 ? [sensitivityText(sensitivities)] : []),
     ...diagnostics.map(diagnosticsText),
     ...steps.map((costs) => `## A step of the optimizer alone\n\n${tableText(stepTable(costs))}`),
   ];

@@ -1,14 +1,16 @@
 /** The figures of a report, each drawn once and used by page and files. */
 
 import type { Contender, Race } from './analysis/races.ts';
+import { bestPoint, type Sensitivity } from './analysis/sensitivity.ts';
 import { profilesOf } from './analysis/summary.ts';
 import { drawCurves, type Level } from './figures/curves.ts';
 import { drawForest } from './figures/forest.ts';
 import { lookOf } from './figures/palette.ts';
 import type { Drawing } from './figures/plot.ts';
 import { drawProfiles } from './figures/profiles.ts';
+import { drawSensitivity } from './figures/sensitivity.ts';
 import { numberText } from './format.ts';
-import { metricName, nameOf, titleOf } from './words.ts';
+import { metricName, nameOf, sensitivityTitles, titleOf } from './words.ts';
 
 /** A drawing with what is written above it. */
 export interface ReportPanel {
@@ -98,4 +100,27 @@ export function profilePanel(races: readonly Race[]): ReportPanel | null {
     detail: `share of ${judged.length} races whose target is reached within a factor of the fewest steps`,
     drawing: drawProfiles(profiles, `Performance profiles over ${judged.length} races.`),
   };
+}
+
+/** A grid of learning rates with its figure. */
+export interface SensitivityFigure {
+  readonly sensitivity: Sensitivity;
+  readonly panel: ReportPanel;
+}
+
+/** Losses over the learning rate. */
+export function sensitivityFigures(all: readonly Sensitivity[]): SensitivityFigure[] {
+  const titles = sensitivityTitles(all);
+  return all.map((sensitivity, i) => {
+    const { curves, epochs, note, data } = sensitivity;
+    const title = titles[i] as string;
+    const shown = curves.map((curve) => ({
+      look: lookOf(curve.optimizer),
+      points: curve.points,
+      best: bestPoint(curve),
+    }));
+    const names = shown.map(({ look }) => look.name).join(', ');
+    const drawing = drawSensitivity(shown, `Losses of ${names} over the learning rate. ${title}.`);
+    return { sensitivity, panel: { title, detail: `${data.split(';')[0]}; ${note}, of ${epochs}`, drawing } };
+  });
 }

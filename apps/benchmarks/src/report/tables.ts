@@ -2,6 +2,7 @@
 
 import type { DiagnosticsRecord, StepCosts } from './analysis/collect.ts';
 import type { Contender, Race } from './analysis/races.ts';
+import { bestPoint, goodRates, type RatePoint, type Sensitivity } from './analysis/sensitivity.ts';
 import { medianSteps, profilesOf } from './analysis/summary.ts';
 import { lookOf } from './figures/palette.ts';
 import { estimateText, intervalText, millisecondsText, numberText, percentText, rateText } from './format.ts';
@@ -178,4 +179,36 @@ export function diagnosticsRows({ problems, cells }: DiagnosticsRecord): {
     return { name, asks, passed: optimizers.map((optimizer) => passed(name, optimizer)) };
   });
   return { optimizers, rows };
+}
+
+function rateCell(point: RatePoint | undefined, best: RatePoint | undefined): Cell {
+  if (!point) return { text: '–' };
+  const { mean, failed, tried } = point;
+  const failure = tried > 1 ? `NaN (${failed} of ${tried})` : 'NaN';
+  return { text: failed > 0 ? failure : numberText(mean), best: point === best };
+}
+
+/** Mean losses on a grid of learning rates, and how wide the way to the best of each optimizer is. */
+export function sensitivityTable({ curves }: Sensitivity): ReportTable {
+  const all = curves.flatMap(({ points }) => points.map(({ learningRate }) => learningRate));
+  const rates = [...new Set(all)].sort((a, b) => a - b);
+  const range = (good: readonly number[]) =>
+    [...new Set([good[0], good.at(-1)])].filter((rate) => rate !== undefined);
+  return {
+    heads: [
+      { text: 'optimizer' },
+      ...rates.map((rate) => ({ text: rateText(rate) })),
+      { text: 'rates within 10 % of its best' },
+    ],
+    rows: curves.map((curve) => [
+      { text: lookOf(curve.optimizer).name, optimizer: curve.optimizer },
+      ...rates.map((rate) =>
+        rateCell(
+          curve.points.find(({ learningRate }) => learningRate === rate),
+          bestPoint(curve),
+        ),
+      ),
+      { text: range(goodRates(curve)).map(rateText).join(' … ') || '–' },
+    ]),
+  };
 }

@@ -4,6 +4,7 @@ import type { RunRecord } from '../run/records.ts';
 import { tasks } from '../tasks/index.ts';
 import { type OwnOptions, ownDefaults } from '../tasks/task.ts';
 import type { Contender, Race } from './analysis/races.ts';
+import type { Sensitivity } from './analysis/sensitivity.ts';
 import { lookOf } from './figures/palette.ts';
 import { differenceText, numberText, secondsText } from './format.ts';
 
@@ -137,3 +138,32 @@ const words: Readonly<Record<string, string>> = {
 /** A metric, or an option, in words: `meanReward` is `mean reward`. */
 export const metricName = (name: string): string =>
   words[name] ?? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+/** Titles of grids of learning rates: task and preset, with the data where others have the same. */
+export function sensitivityTitles(all: readonly Sensitivity[]): string[] {
+  const short = all.map(({ task, preset }) => `${task}, ${preset}`);
+  const isOnly = (title: string) => short.filter((each) => each === title).length === 1;
+  return short.map((title, i) => {
+    const [data] = (all[i] as Sensitivity).data.split(/[;:,]/);
+    return isOnly(title) ? title : `${title}: ${data}`;
+  });
+}
+
+/** How often each learning rate was tried: `2 seeds`, `1 to 3 seeds`. */
+function seedsText({ curves }: Sensitivity): string {
+  const counts = curves.flatMap(({ points }) => points.map(({ tried }) => tried));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? `${most} seed${most === 1 ? '' : 's'}` : `${least} to ${most} seeds`;
+}
+
+/** What was tried on a grid of learning rates. */
+export function sensitivityCaption(sensitivity: Sensitivity): string {
+  const { data, epochs, note } = sensitivity;
+  return `${titled(note)}; ${epochs} epochs; ${seedsText(sensitivity)} each. Data: ${data.replace(/\.$/, '')}.`;
+}
+
+const titled = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** How to read the figures of learning rates. */
+export const sensitivityNote =
+  'Every optimizer over a grid of learning rates, all else at its default. Dots: mean over the seeds; bars: from the least to the most of them; rings: the best of each. A cross at the top: a seed ended without a number.';

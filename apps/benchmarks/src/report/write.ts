@@ -8,13 +8,20 @@ import { drawEdge } from '../tasks/edgeOfStability/figure.ts';
 import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
 import { type Collection, collect, type RunPicture } from './analysis/collect.ts';
 import { type Race, racesOf } from './analysis/races.ts';
+import { sensitivitiesOf } from './analysis/sensitivity.ts';
 import { composeFigure } from './figures/figure.ts';
 import { filesOf, wrapped } from './figures/files.ts';
 import type { Drawing } from './figures/plot.ts';
 import { pageOf, type RaceFigures, type Study } from './html/page.ts';
 import { markdownOf } from './markdown.ts';
-import { panelsOf, profilePanel } from './panels.ts';
-import { captionOf, titleOf } from './words.ts';
+import {
+  panelsOf,
+  profilePanel,
+  type ReportPanel,
+  type SensitivityFigure,
+  sensitivityFigures,
+} from './panels.ts';
+import { captionOf, sensitivityNote, titleOf } from './words.ts';
 
 /** What was written. */
 export interface WrittenReport {
@@ -26,16 +33,24 @@ export interface WrittenReport {
 
 const columns = 3;
 
-/** The panels of a race as one figure. */
-function figureOf({ race, panels }: Pick<RaceFigures, 'race' | 'panels'>): Drawing {
+/** Panels as one figure. */
+function figureOf(title: string, caption: readonly string[], panels: readonly ReportPanel[]): Drawing {
   const column = (at: number) => panels.filter((_, i) => i % columns === at);
   return composeFigure({
-    title: titleOf(race),
-    subtitle: captionOf(race).flatMap(wrapped),
+    title,
+    subtitle: caption.flatMap(wrapped),
     legend: [],
     columns: Array.from({ length: columns }, (_, i) => column(i)).filter((own) => own.length > 0),
   });
 }
+
+/** All grids of learning rates as one figure. */
+const sensitivityFigure = (figures: readonly SensitivityFigure[]): Drawing =>
+  figureOf(
+    'Learning rates',
+    [sensitivityNote],
+    figures.map(({ panel }) => panel),
+  );
 
 /** Draws what a file holds; one that cannot be drawn is damaged. */
 function drawing(name: string, draw: () => Drawing): Drawing {
@@ -71,6 +86,7 @@ export function composeReport(collection: Collection): ComposedReport {
     return { race, panels: panelsOf(race), pictures };
   });
   const profile = profilePanel(races);
+  const sensitivities = sensitivityFigures(sensitivitiesOf(collection.tunings));
   const studies: Study[] = [
     ...collection.edges.map((record, i) => {
       const title = `Edge of stability, ${record.config?.preset} (Figure 2)`;
@@ -93,6 +109,7 @@ export function composeReport(collection: Collection): ComposedReport {
     races: shown,
     profile,
     collection,
+    sensitivities,
     studies,
     replacer: encode,
   });
@@ -100,9 +117,12 @@ export function composeReport(collection: Collection): ComposedReport {
   const nameOf = ({ id, record }: Race) => `${id}-${record.config.task}`.replaceAll(/[^\w-]/g, '_');
   return {
     page,
-    text: markdownOf(races, collection),
+    text: markdownOf(races, collection, sensitivities),
     figures: [
-      ...drawn.map((each) => [nameOf(each.race), figureOf(each)] as const),
+      ...drawn.map(
+        ({ race, panels }) => [nameOf(race), figureOf(titleOf(race), captionOf(race), panels)] as const,
+      ),
+      ...(sensitivities.length > 0 ? [['learning-rates', sensitivityFigure(sensitivities)] as const] : []),
       ...(profile ? [['performance-profile', profile.drawing] as const] : []),
       ...studies.map(({ id, drawing }) => [id, drawing] as const),
     ],

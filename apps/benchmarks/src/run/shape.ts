@@ -1,9 +1,10 @@
 /** What a file must look like to be read: records come from anywhere. */
 
-/** The type of a value: a name as `typeof` has it, a list of one type, a choice, or the fields of an object. */
+/** The type of a value: a name as `typeof` has it, `positive` for a finite number above 0, a list of one type, a choice, or the fields of an object. */
 export type Shape =
   | 'string'
   | 'number'
+  | 'positive'
   | 'object'
   | { readonly list: Shape }
   | { readonly optional: Shape }
@@ -22,6 +23,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
  */
 export function misshapen(value: unknown, shape: Shape, path = ''): string | null {
   if (shape === 'object') return isObject(value) ? null : path;
+  if (shape === 'positive') return Number.isFinite(value) && (value as number) > 0 ? null : path;
   if (typeof shape === 'string') return typeof value === shape ? null : path;
   if ('optional' in shape) {
     return value === undefined || value === null ? null : misshapen(value, shape.optional, path);
@@ -120,5 +122,20 @@ export const diagnosticsShape: Shape = {
     learningRates: { list: 'number' },
     problems: { list: { fields: { name: 'string', asks: 'string' } } },
     cells: { list: { fields: { problem: 'string', optimizer: 'string', passedRates: 'number' } } },
+  },
+};
+
+/** A `*-tuning.json`. */
+export const tuningShape: Shape = {
+  fields: {
+    task: 'string',
+    preset: 'string',
+    epochs: 'number',
+    note: 'string',
+    rows: {
+      list: {
+        fields: { data: 'string', optimizer: 'string', learningRate: 'positive', validationLoss: 'object' },
+      },
+    },
   },
 };

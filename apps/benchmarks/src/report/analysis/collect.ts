@@ -1,11 +1,12 @@
 /** Finds everything under some folders that a report can tell of. */
 
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { benchmarkError, fileSystemError } from '../../errors.ts';
 import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
-import { diagnosticsShape, misshapen, type Shape, stepShape } from '../../run/shape.ts';
+import { diagnosticsShape, misshapen, type Shape, stepShape, tuningShape } from '../../run/shape.ts';
 import type { StepResult } from '../../step/measure.ts';
+import type { TuningRecord } from '../../sweep/tuning.ts';
 import type { Cell } from '../../tasks/diagnostics/race.ts';
 import type { EdgeRecord } from '../../tasks/edgeOfStability/record.ts';
 import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
@@ -45,6 +46,8 @@ export interface Collection {
   readonly portraits: readonly Portrait[];
   readonly edges: readonly EdgeRecord[];
   readonly steps: readonly StepCosts[];
+  /** Learning rates on grids: those in the folders, and those beside them of tasks that have runs there. */
+  readonly tunings: readonly TuningRecord[];
 }
 
 /** Contents of a `step.json`: what a step of an optimizer costs by itself. */
@@ -61,13 +64,16 @@ const largest = 64 * 2 ** 20;
 /** Bytes of the largest picture that is embedded. */
 const largestPicture = 2 * 2 ** 20;
 
-/** Files of these names, at most four folders deep; links are not followed. */
+const tuningEnd = '-tuning.json';
+
+/** Files of these names, and tuning files, at most four folders deep; links are not followed. */
 async function find(folder: string, names: readonly string[], depth = 0): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw fileSystemError(folder, error);
   });
   const sorted = entries.sort((a, b) => a.name.localeCompare(b.name));
-  const found = sorted.filter((entry) => entry.isFile() && names.includes(entry.name));
+  const isNamed = ({ name }: { readonly name: string }) => names.includes(name) || name.endsWith(tuningEnd);
+  const found = sorted.filter((entry) => entry.isFile() && isNamed(entry));
   const deeper = sorted.filter((entry) => entry.isDirectory() && depth < deepest);
   const inside = await Promise.all(deeper.map(({ name }) => find(join(folder, name), names, depth + 1)));
   return [...found.map(({ name }) => join(folder, name)), ...inside.flat()];
@@ -126,8 +132,22 @@ async function readRun(path: string): Promise<CollectedRun> {
   return { path, record, lines, pictures: await readPictures(join(path, 'pictures')) };
 }
 
+/** Tuning files beside the folders, by the name that `tune` gives them: a run does not hold the grid that it rests on. */
+async function findBeside(folders: readonly string[], runs: readonly CollectedRun[]): Promise<string[]> {
+  const kinds = new Set(runs.map(({ record: { config } }) => `${config.task}-${config.preset}${tuningEnd}`));
+  const safe = [...kinds].filter((name) => basename(name) === name);
+  const places = folders.flatMap((folder) => safe.map((name) => resolve(folder, '..', name)));
+  const isThere = (path: string) =>
+    stat(path).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+  const there = await Promise.all(places.map(isThere));
+  return places.filter((_, i) => there[i]);
+}
+
 /**
- * Collects runs, diagnostics, phase portraits and records of the edge of stability.
+ * Collects runs, diagnostics, phase portraits, records of the edge of stability and learning rates on grids.
  *
  * @param folders - of runs, or of folders of runs.
  * @throws VRAdamError `ERR_FILE_SYSTEM`; `ERR_FILE_FORMAT` or `ERR_STATE_VERSION` with the file's name;
@@ -140,17 +160,23 @@ export async function collect(folders: readonly string[]): Promise<Collection> {
     throw benchmarkError('ERR_RUN_NOT_FOUND', {
       wrong: 'there are no results',
       received: folders.join(', '),
-      action: `Name folders with ${names.join(', ')} in them.`,
+      action: `Name folders with ${names.join(', ')} or *${tuningEnd} in them.`,
     });
   }
   const of = (name: string) => found.filter((path) => basename(path) === name);
   const all = <T extends { readonly schema: string }>(name: string, schema: string, shape: Shape) =>
     Promise.all(of(name).map((path) => readJson<T>(path, schema, shape)));
+  const runs = await Promise.all(of('run.json').map((path) => readRun(join(path, '..'))));
+  const inside = found.filter((path) => path.endsWith(tuningEnd)).map((path) => resolve(path));
+  const tunings = [...new Set([...inside, ...(await findBeside(folders, runs))])];
   return {
-    runs: await Promise.all(of('run.json').map((path) => readRun(join(path, '..')))),
+    runs,
     diagnostics: await all<DiagnosticsRecord>('diagnostics.json', 'vradam-diagnostics/1', diagnosticsShape),
     portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1', 'object'),
     steps: await all<StepCosts>('step.json', 'vradam-step/1', stepShape),
     edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1', 'object'),
+    tunings: await Promise.all(
+      tunings.map((path) => readJson<TuningRecord>(path, 'vradam-tuning/1', tuningShape)),
+    ),
   };
 }

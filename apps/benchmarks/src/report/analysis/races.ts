@@ -82,7 +82,8 @@ interface Entry {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-const rank = (optimizer: string): number => {
+/** Place of an optimizer in every table; those that are not known come last. */
+export const optimizerRank = (optimizer: string): number => {
   const at = (optimizerNames as readonly string[]).indexOf(optimizer);
   return at < 0 ? optimizerNames.length : at;
 };
@@ -192,7 +193,9 @@ function raceOf(runs: readonly CollectedRun[], id: string): Race {
       const label = many(optimizer) ? `${optimizer}, rate ${options['learningRate']}` : optimizer;
       return contenderOf(label, kept);
     })
-    .sort((a, b) => rank(a.optimizer) - rank(b.optimizer) || a.learningRate - b.learningRate);
+    .sort(
+      (a, b) => optimizerRank(a.optimizer) - optimizerRank(b.optimizer) || a.learningRate - b.learningRate,
+    );
   const rival = contenders.find(({ optimizer }) => optimizer === 'adamw');
   const ours = contenders.find(({ optimizer }) => optimizer === 'vradam');
   const target = rival ? targetOf(rival.all) : null;
@@ -216,14 +219,17 @@ function raceOf(runs: readonly CollectedRun[], id: string): Race {
   };
 }
 
+/** Place of a task in a report: in the order of the paper's tables, others last. */
+export function taskRank(task: string): number {
+  const order = Object.keys(published);
+  const at = order.indexOf(task);
+  return at < 0 ? order.length : at;
+}
+
 /** Sorts runs into races, in the order of the paper's tables; other tasks come last. */
 export function racesOf(runs: readonly CollectedRun[]): Race[] {
   const byKey = group(runs, ({ record }) => keyOf(record));
-  const order = Object.keys(published);
-  const place = ([first]: readonly CollectedRun[]) => {
-    const at = order.indexOf(first?.record.config.task ?? '');
-    return at < 0 ? order.length : at;
-  };
+  const place = ([first]: readonly CollectedRun[]) => taskRank(first?.record.config.task ?? '');
   const sorted = [...byKey.values()].sort((a, b) => place(a) - place(b));
   return sorted.map((own, i) => raceOf(own, `race-${i + 1}`));
 }

@@ -3,7 +3,8 @@
 import * as Plot from '@observablehq/plot';
 import type { Point } from '../analysis/series.ts';
 import { tickText } from '../format.ts';
-import { type Axis, axisOf, share, spread } from './axes.ts';
+import { type Axis, axisOf, share } from './axes.ts';
+import { endLabels } from './endLabels.ts';
 import { type OptimizerLook, palette } from './palette.ts';
 import { type Drawing, drawPlot } from './plot.ts';
 
@@ -40,7 +41,6 @@ export interface CurvePanel {
 
 const [width, height] = [360, 232];
 const [top, bottom, left] = [10, 34, 46];
-const lineHeight = 13.5;
 
 const compact = (value: number): string =>
   value >= 10_000 ? `${Number((value / 1000).toFixed(1))}k` : String(value);
@@ -67,22 +67,16 @@ function marksOf({ look, points, failed }: Curve, { dots }: CurvePanel): Plot.Ma
   ];
 }
 
-/** Names at the ends, moved apart. */
+/** Names at the ends. */
 function labelsOf(curves: readonly Curve[], axis: Axis): Plot.Markish[] {
-  const drawn = curves.filter(({ points }) => points.length > 0);
-  const inner = height - top - bottom;
-  const wanted = drawn.map(({ points }) => inner * (1 - share(axis, (points.at(-1) as Point).mean)));
-  const places = spread(wanted, lineHeight, inner);
-  return drawn.map(({ look, failed }, i) =>
-    Plot.text([failed ? `${look.name} NaN` : look.name], {
-      frameAnchor: 'top-right',
-      textAnchor: 'start',
-      dx: 7,
-      dy: (places[i] as number) - 5,
-      fill: look.ink,
-      fontSize: 11,
-    }),
+  const ends = curves.flatMap(({ look, points, failed }) =>
+    points.slice(-1).map(({ mean }) => ({
+      look,
+      text: failed ? `${look.name} NaN` : look.name,
+      place: share(axis, mean),
+    })),
   );
+  return endLabels(ends, height - top - bottom);
 }
 
 const levelMarks = (levels: readonly Level[]): Plot.Markish[] => [

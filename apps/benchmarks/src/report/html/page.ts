@@ -4,11 +4,12 @@ import type { Collection, DiagnosticsRecord, RunPicture, StepCosts } from '../an
 import type { Race } from '../analysis/races.ts';
 import { lookOf } from '../figures/palette.ts';
 import type { Drawing } from '../figures/plot.ts';
-import type { ReportPanel } from '../panels.ts';
+import type { ReportPanel, SensitivityFigure } from '../panels.ts';
 import { diagnosticsRows, overviewTable, resultsTable, speedTable, stepTable } from '../tables.ts';
 import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
 import { documentOf, drawn, figure, items, paragraphs } from './document.ts';
 import { type Html, html } from './html.ts';
+import { learningRatesSection } from './learningRates.ts';
 import { swatch, tableHtml } from './table.ts';
 
 /** A race with its figures. */
@@ -33,6 +34,8 @@ export interface PageParts {
   /** Profiles over all races; null for none. */
   readonly profile: ReportPanel | null;
   readonly collection: Collection;
+  /** Losses over the learning rate. */
+  readonly sensitivities: readonly SensitivityFigure[];
   /** Figures of commands of their own. */
   readonly studies: readonly Study[];
   /** What else the data are embedded with. */
@@ -159,10 +162,11 @@ const method = html`
 </ul>
 </section>`;
 
-function navigation({ races, collection, studies }: PageParts): Html {
+function navigation({ races, collection, sensitivities, studies }: PageParts): Html {
   const names = raceNames(races.map(({ race }) => race));
   const links = [
     ...races.map(({ race }, i) => [race.id, names[i]]),
+    ...sensitivities.slice(0, 1).map(() => ['learning-rates', 'learning rates']),
     ...collection.diagnostics.slice(0, 1).map(() => ['diagnostics', 'diagnostics']),
     ...collection.steps.slice(0, 1).map(() => ['step', 'a step alone']),
     ...studies.map(({ id, title }) => [id, title]),
@@ -195,10 +199,11 @@ function lead({ races, collection }: PageParts): string {
 
 /** Writes the page. */
 export function pageOf(parts: PageParts): string {
-  const { races, collection, studies, replacer } = parts;
+  const { races, collection, sensitivities, studies, replacer } = parts;
   const data = {
     schema: 'vradam-report/1',
     races: races.map(({ race }) => race),
+    learningRates: sensitivities.map(({ sensitivity }) => sensitivity),
     diagnostics: collection.diagnostics,
   };
   const header = html`<p class="lead faint">${lead(parts)}</p>
@@ -206,6 +211,7 @@ ${navigation(parts)}`;
   const main = html`
 ${overview(parts)}
 ${races.map(raceSection)}
+${learningRatesSection(sensitivities)}
 ${collection.diagnostics.map(diagnosticsSection)}
 ${collection.steps.map(stepSection)}
 ${studies.map(studySection)}
