@@ -28,25 +28,32 @@ function write(folder, files) {
   }
 }
 
-/** A project with the packages and the page's files. */
-export function createBackend(versions, { scratch, repository, env }) {
+/** What the page has a backend install. */
+export const needed = ['@vradam/core', '@vradam/conformance'];
+
+/**
+ * A project with the page's files, type-checked.
+ *
+ * @param packages - the needed ones as `npm install` takes them: with a version, or packed.
+ */
+export function createBackend(packages, { scratch, repository, env }) {
   const folder = createFolder(scratch, 'nested-arrays');
-  const ours = ['@vradam/core', '@vradam/conformance'].map((name) => `${name}@${versions.get(name)}`);
-  install(folder, [...ours, versionOf('@types/node', repository)], env);
+  install(folder, [...packages, versionOf('@types/node', repository)], env);
   const files = blocksOf(repository);
   write(folder, files);
   checkTypes(folder, 'nodenext', Object.keys(files));
   return { folder, files };
 }
 
-/** Runs the suite; it must pass, and must have had something to say. */
+/** Runs the suite; it must pass, and must have had something to say. Gives the number of claims. */
 export function passSuite({ folder }) {
   const output = run(process.execPath, ['--test', 'conformance.test.js'], folder);
   const [, count] = /^# pass (\d+)/m.exec(output) ?? [];
   if (!(Number(count) > 50)) throw new Error(`only ${count} claims were checked`);
+  return Number(count);
 }
 
-/** Makes one operation wrong; the suite must fail, and name it. */
+/** Makes one operation wrong; the suite must fail, and name it. Gives what it said. */
 export function failSuite({ folder, files }) {
   const right = files['src/ops.ts'];
   const wrong = right.replace(mistake.from, mistake.to);
@@ -59,4 +66,5 @@ export function failSuite({ folder, files }) {
     output = error.stdout;
   }
   if (!mistake.named.test(output)) throw new Error(`a backend with ${mistake.to} was not refused by name`);
+  return output;
 }

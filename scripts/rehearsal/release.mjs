@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createBackend, failSuite, passSuite } from './backend.mjs';
+import { createBackend, failSuite, needed, passSuite } from './backend.mjs';
 import { checkTypes, createProject, installNodes } from './projects.mjs';
 import { startRegistry } from './registry.mjs';
 import { close, readJson, required, run, step } from './steps.mjs';
@@ -59,9 +59,11 @@ async function tryAll(env) {
   await step('a tag for each package', () => checkTags(all));
   const nodes = await required('the supported lines of Node', () => installNodes(scratch));
   for (const manifest of all) await tryPackage(manifest, nodes, context);
-  const versions = new Map(all.map(({ name, version }) => [name, version]));
   const backend = await required('a backend as docs/contributing/new-backend.md builds it', () =>
-    createBackend(versions, context),
+    createBackend(
+      all.filter(({ name }) => needed.includes(name)).map(({ name, version }) => `${name}@${version}`),
+      context,
+    ),
   );
   await step('  passes the published suite', () => passSuite(backend));
   await step('  with a mistake in it, fails, and is told where', () => failSuite(backend));
