@@ -1,7 +1,7 @@
 /** What no reader should find in the repository. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { beforeEach, describe, expect, type TestContext, test } from 'vitest';
@@ -85,6 +85,27 @@ describe('.npmrc', () => {
 
   test('names no registry and no token', () => {
     expect(lines.filter((line) => /registry\s*=|_auth/i.test(line))).toEqual([]);
+  });
+});
+
+describe('workflows', () => {
+  const names = readdirSync(join(root, '.github/workflows'));
+  const uses = names.flatMap((name) =>
+    readText(`.github/workflows/${name}`)
+      .split('\n')
+      .filter((line) => /\buses:/.test(line)),
+  );
+
+  test('take actions by commit, with the version beside it: a tag can be moved', () => {
+    expect(uses.length).toBeGreaterThan(5);
+    expect(uses.filter((line) => !/uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual(
+      [],
+    );
+  });
+
+  test('run everything that a change must pass', () => {
+    expect(readText('.github/workflows/ci.yml')).toContain('run: bash .ci/run');
+    expect(readText('.github/workflows/release.yml')).toContain('publish: npm run release');
   });
 });
 
