@@ -8,7 +8,7 @@ import { fill } from './generated.mjs';
 
 const sizes = ['paper', 'medium', 'quick'];
 const { runs, edges } = await collect(['results']);
-const races = racesOf(runs.filter(({ path }) => !/[\\/]sweep-[^\\/]+[\\/]trials[\\/]/.test(path)));
+const races = racesOf(runs.filter(({ path }) => !/[\\/]sweep-[^\\/]+[\\/](?:trials|final)[\\/]/.test(path)));
 if (races.length === 0) throw new Error('there are no runs under results/');
 
 /** Everything that a race measured, and who was in it. */

@@ -210,6 +210,17 @@ describe('the command', () => {
     expect(after.slice(0, before.length)).toEqual(before);
     expect(after).toEqual(await outcomes(whole));
     expect(after).toHaveLength(6);
+
+    // a study that is finished can be compared with fresh seeds later
+    const compared = await start(...args(whole), '--resume', '--final-seeds', '1', '--json').finished;
+    expect(compared.code, compared.output).toBe(0);
+    const { finals } = JSON.parse(compared.printed);
+    expect(finals.map((row: { seeds: number[] }) => row.seeds)).toEqual([[1], [1]]);
+    expect(finals[1].testLoss.againstVradam.seeds).toEqual([1]);
+    expect(await outcomes(whole)).toEqual(after);
+    expect(await readFile(join(whole, 'report.md'), 'utf8')).toContain(
+      '## The best settings with fresh seeds',
+    );
   });
 
   test('refuses what it cannot do, with exit code 2', async () => {

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bestSoFar } from '../src/report/analysis/bestSoFar.ts';
 import { slicesOf } from '../src/report/analysis/slices.ts';
+import { estimate, pairedDifference } from '../src/report/analysis/statistics.ts';
 import { objectiveAxis } from '../src/report/figures/axes.ts';
 import { lookOf, lossColor, lossColors, palette } from '../src/report/figures/palette.ts';
 import { drawParallel } from '../src/report/figures/parallel.ts';
@@ -287,7 +288,19 @@ test.each([
 
 test('nothing that a file says is markup in the page, and all colours are the page’s', () => {
   const hostile = '<script>alert(1)</script>';
+  const values = new Map([
+    [1, 2],
+    [2, 3],
+  ]);
+  const loss = { ...estimate([2, 3]), againstVradam: pairedDifference(values, values) };
+  const finals = [
+    {
+      ...{ optimizer: hostile, trial: 0, choices: { [hostile]: hostile }, seeds: [1, 2] },
+      ...{ validationLoss: loss, testLoss: loss },
+    },
+  ];
   const record: SweepRecord = {
+    finals,
     config: { ...config, task: hostile, engine: hostile },
     window: 5,
     run: null,

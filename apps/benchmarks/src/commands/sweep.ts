@@ -1,14 +1,14 @@
 /** `vradam-bench sweep`: looks for good hyper-parameters, with the same budget for every optimizer. */
 
-import Table from 'cli-table3';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
+import { runFinals } from '../sweep/final.ts';
 import { localExecutor } from '../sweep/localExecutor.ts';
 import { OptunaJournal } from '../sweep/optunaJournal.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import type { Choices } from '../sweep/space.ts';
 import { type SpaceName, spaceNames } from '../sweep/spaces.ts';
-import { type EndLine, type ObjectiveName, objectiveNames, Study, studyName } from '../sweep/study.ts';
+import { type EndLine, type FinalLine, type ObjectiveName, objectiveNames, Study } from '../sweep/study.ts';
 import { runSweep } from '../sweep/sweep.ts';
 import { findTask, tasks } from '../tasks/index.ts';
 import {
@@ -22,6 +22,7 @@ import {
 } from '../tasks/task.ts';
 import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
 import { interruption } from './races.ts';
+import { finalText, showSweep, trialText } from './sweepOutcome.ts';
 
 interface Flags {
   readonly optimizer: readonly OptimizerName[];
@@ -35,6 +36,7 @@ interface Flags {
   readonly engine: string;
   readonly schedule?: ScheduleName;
   readonly epochs?: number;
+  readonly finalSeeds: number;
   readonly jobs: number;
   readonly timeLimit: number;
   readonly data?: string;
@@ -44,40 +46,17 @@ interface Flags {
   readonly json: boolean;
 }
 
-/** Numbers as short as a reader needs them. */
-const short = (value: unknown): string =>
-  typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value);
-
-const describe = (choices: Choices): string =>
-  Object.entries(choices)
-    .map(([name, value]) => `${name} ${short(value)}`)
-    .join(', ');
-
-const lineOf = (
-  { optimizer, trial, state, objective, reason, seconds }: Omit<EndLine, 'kind' | 'at'>,
-  choices: Choices,
-) =>
-  `${optimizer} ${trial + 1}: ${objective === null ? `${state}, ${reason}` : short(objective)} (${seconds.toFixed(1)} s; ${describe(choices)})`;
-
-function tableOf(study: Study): string {
-  const { objective, seeds } = study.config;
-  const what = `${objective === 'last' ? 'last' : 'smallest'} validation loss${seeds > 1 ? `, mean of ${seeds} seeds` : ''}`;
-  const table = new Table({
-    head: ['optimizer', what, 'with', 'trials', 'failed'],
-    style: { head: [], border: [] },
-  });
-  for (const optimizer of study.config.optimizers) {
-    const trials = study.trials(optimizer).filter(({ end }) => end !== null);
-    const found = study.best(optimizer);
-    const failed = trials.filter(({ end }) => end?.objective === null).length;
-    const loss = found ? short(found.end?.objective) : 'none';
-    table.push([optimizer, loss, found ? describe(found.choices) : '', trials.length, failed]);
-  }
-  return table.toString();
-}
-
 async function sweep(task: string, flags: Flags): Promise<void> {
-  const { optimizer: optimizers, jobs, timeLimit: limit, data, resume, json, optunaJournal } = flags;
+  const {
+    optimizer: optimizers,
+    jobs,
+    finalSeeds: count,
+    timeLimit: limit,
+    data,
+    resume,
+    json,
+    optunaJournal,
+  } = flags;
   const { trials, sampler, spaces, seeds, seed, objective, preset, engine } = flags;
   const { schedule = findTask(task).schedule, epochs = null, out = `results/sweep-${task}` } = flags;
   const what = { task, preset, engine, optimizers, sampler, spaces, trials, seeds, seed, objective };
@@ -86,9 +65,11 @@ async function sweep(task: string, flags: Flags): Promise<void> {
   const journal = optunaJournal === undefined ? undefined : new OptunaJournal(optunaJournal);
   const executor = localExecutor({ folder: out, limit, data, tokenizer: undefined });
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(lineOf(line, choices));
+  const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(trialText(line, choices));
   try {
     await runSweep(study, { executor, jobs, signal, journal, onEnd });
+    const onFinal = (line: Omit<FinalLine, 'kind' | 'at'>) => say(finalText(line));
+    await runFinals(study, { count, executor, jobs, signal, onEnd: onFinal });
   } catch (error) {
     if (!signal.aborted) throw error;
     say('Interrupted. The same call with --resume goes on; no finished trial is lost or repeated.');
@@ -97,20 +78,7 @@ async function sweep(task: string, flags: Flags): Promise<void> {
   } finally {
     await executor.close();
   }
-  // what draws is slow to load, and the trials need none of it
-  const { writeSweepReport } = await import('../report/sweep/write.ts');
-  const page = await writeSweepReport(out, out);
-  if (!json) return console.log(`${tableOf(study)}\nRecord: ${out}/${studyName}. Report: ${page}`);
-  const found = optimizers.map((optimizer) => {
-    const trial = study.best(optimizer);
-    return {
-      optimizer,
-      trial: trial?.trial ?? null,
-      objective: trial?.end?.objective ?? null,
-      choices: trial?.choices ?? null,
-    };
-  });
-  process.stdout.write(`${JSON.stringify({ config: study.config, best: found }, null, 1)}\n`);
+  await showSweep(study, out, json);
 }
 
 const choice = (flag: string, description: string, names: readonly string[]): Option =>
@@ -157,6 +125,12 @@ export function addSweepCommand(program: Command): void {
       choice('--schedule <name>', 'learning rate over the epochs (default: the task’s own)', scheduleNames),
     )
     .option('--epochs <n>', 'epochs in place of the preset’s', wholeNumber(1))
+    .option(
+      '--final-seeds <n>',
+      'after all trials, run the best of each optimizer with as many seeds that had no part in choosing it',
+      wholeNumber(0),
+      0,
+    )
     .option('--jobs <n>', 'trials at the same time', wholeNumber(1), 1)
     .option(
       '--time-limit <seconds>',
@@ -170,7 +144,11 @@ export function addSweepCommand(program: Command): void {
       '--optuna-journal <file>',
       'mirror the study in a journal of Optuna, and learn from trials that Optuna adds',
     )
-    .option('--resume', 'go on with the study in --out; --trials may be more than before', false)
+    .option(
+      '--resume',
+      'go on with the study in --out; --trials may be more than before, and --final-seeds added',
+      false,
+    )
     .option('--json', 'print what was found as JSON', false)
     .action(sweep);
 }

@@ -5,6 +5,7 @@ import { tasks } from '../tasks/index.ts';
 import { type OwnOptions, ownDefaults } from '../tasks/task.ts';
 import type { Contender, Race } from './analysis/races.ts';
 import type { Sensitivity } from './analysis/sensitivity.ts';
+import type { PairedDifference } from './analysis/statistics.ts';
 import { lookOf } from './figures/palette.ts';
 import { differenceText, numberText, secondsText } from './format.ts';
 
@@ -86,22 +87,30 @@ export function ordersOf({ contenders, published }: Race): string[] {
   return [...lines, `In the paper’s ${published.table}: ${orderOf(theirs)}.`];
 }
 
+/**
+ * What the seeds say of VRAdam against a rival, in plain words.
+ *
+ * @param pair - rival minus VRAdam.
+ * @param loss - what was compared, as `Test loss`.
+ */
+export function verdictOf(name: string, pair: PairedDifference, loss = 'Test loss'): string {
+  const { difference, lower, seeds } = pair;
+  const counted = `lower for VRAdam with ${lower} of ${seeds.length} seeds`;
+  const begin = `${loss} of ${name} minus VRAdam’s: ${differenceText(pair)}, ${counted}`;
+  if (!Number.isFinite(difference.mean)) return `${begin}; a seed that is NaN leaves no mean.`;
+  if (!difference.interval) return `${begin}. One seed of both decides nothing.`;
+  const [low, high] = difference.interval;
+  if (low > 0) return `${begin}: above 0, VRAdam does better.`;
+  return high < 0 ? `${begin}: below 0, VRAdam does worse.` : `${begin}: undecided.`;
+}
+
 /** What the seeds say of VRAdam against each rival, in plain words. */
 export function verdictsOf({ contenders, seeds: all }: Race): string[] {
   if (all.length === 1)
     return ['One seed: an order may be chance. Run with --seeds 3 or more for intervals.'];
   return contenders.flatMap((rival) => {
     const pair = rival.againstVradam;
-    if (!pair || pair.seeds.length === 0) return [];
-    const { difference, lower, seeds } = pair;
-    const counted = `lower for VRAdam with ${lower} of ${seeds.length} seeds`;
-    const name = nameOf(rival);
-    const begin = `Test loss of ${name} minus VRAdam’s: ${differenceText(pair)}, ${counted}`;
-    if (!Number.isFinite(difference.mean)) return [`${begin}; a seed that is NaN leaves no mean.`];
-    if (!difference.interval) return [`${begin}. One seed of both decides nothing.`];
-    const [low, high] = difference.interval;
-    if (low > 0) return [`${begin}: above 0, VRAdam does better.`];
-    return [high < 0 ? `${begin}: below 0, VRAdam does worse.` : `${begin}: undecided.`];
+    return pair && pair.seeds.length > 0 ? [verdictOf(nameOf(rival), pair)] : [];
   });
 }
 

@@ -71,7 +71,23 @@ export interface EndLine {
   readonly at: string;
 }
 
-type Line = StudyLine | BeginLine | EndLine;
+/** A run of the best trial with a seed that had no part in choosing it has ended. */
+export interface FinalLine {
+  readonly kind: 'final';
+  readonly optimizer: OptimizerName;
+  /** The trial that was best then. */
+  readonly trial: number;
+  readonly seed: number;
+  readonly state: TrialState;
+  /** Null unless complete. */
+  readonly objective: number | null;
+  /** Why it failed; absent if it did not. */
+  readonly reason?: string;
+  readonly seconds: number;
+  readonly at: string;
+}
+
+type Line = StudyLine | BeginLine | EndLine | FinalLine;
 
 /** A trial that has begun. */
 export interface Trial extends BeginLine {
@@ -130,6 +146,7 @@ export class Study {
   readonly config: StudyConfig;
   readonly #path: string;
   readonly #trials = new Map<string, Trial>();
+  readonly #finals: FinalLine[] = [];
 
   private constructor(path: string, config: StudyConfig) {
     this.#path = path;
@@ -203,6 +220,10 @@ export class Study {
 
   #note(line: Line): void {
     if (line.kind === 'study') return;
+    if (line.kind === 'final') {
+      this.#finals.push(line);
+      return;
+    }
     const key = `${line.optimizer}/${line.trial}`;
     if (line.kind === 'begin') this.#trials.set(key, { ...line, end: null });
     const trial = this.#trials.get(key);
@@ -220,6 +241,12 @@ export class Study {
     return least(ended, ({ end }) => end?.objective as number);
   }
 
+  /** Runs with fresh seeds of the trial that is best now; those of a trial that is no longer best are passed over. */
+  finals(optimizer: OptimizerName): FinalLine[] {
+    const best = this.best(optimizer)?.trial;
+    return this.#finals.filter((line) => line.optimizer === optimizer && line.trial === best);
+  }
+
   /** What a sampler learns from. */
   tried(optimizer: OptimizerName): Tried[] {
     return this.trials(optimizer).flatMap(({ choices, end }) =>
@@ -230,6 +257,13 @@ export class Study {
   /** Notes that a trial begins. */
   async begin(line: Omit<BeginLine, 'kind' | 'at'>): Promise<void> {
     const whole: BeginLine = { kind: 'begin', ...line, at: now() };
+    await this.#write(whole);
+    this.#note(whole);
+  }
+
+  /** Notes that a run with a fresh seed has ended. */
+  async final(line: Omit<FinalLine, 'kind' | 'at'>): Promise<void> {
+    const whole: FinalLine = { kind: 'final', ...line, at: now() };
     await this.#write(whole);
     this.#note(whole);
   }

@@ -1,12 +1,13 @@
 /** A sweep: trials are chosen one after another, and run by an executor. */
 
+import { mean } from 'd3-array';
 import type { OptimizerName } from '../tasks/task.ts';
-import type { Executor, TrialOrder } from './executor.ts';
+import type { Executor, RunOrder, TrialOrder } from './executor.ts';
 import type { OptunaJournal } from './optunaJournal.ts';
 import { propose } from './sampler.ts';
 import type { Choices } from './space.ts';
 import { spaceOf } from './spaces.ts';
-import type { EndLine, ObjectiveName, Study } from './study.ts';
+import type { BeginLine, EndLine, ObjectiveName, Study, StudyConfig } from './study.ts';
 
 /** What a sweep needs besides its study. */
 export interface SweepOptions {
@@ -33,19 +34,26 @@ export function trialName(optimizer: OptimizerName, trial: number, seed: number)
   return `${optimizer}-${String(trial).padStart(3, '0')}-seed-${seed}`;
 }
 
-/** The runs of a trial, one for each seed; each finds what it has written before. */
-function orderOf({ config }: Study, { optimizer, trial, choices }: Job): TrialOrder {
-  const { task, preset, engine, schedule, epochs, seed, seeds } = config;
+/** A run of a trial with a seed; it finds what it has written before. */
+export function runOrderOf(
+  config: StudyConfig,
+  { optimizer, trial, choices }: Pick<BeginLine, 'optimizer' | 'trial' | 'choices'>,
+  seed: number,
+): RunOrder {
+  const { task, preset, engine, schedule, epochs } = config;
   const { learningRate, ...brake } = choices;
   const common = { task, preset, engine, optimizers: [optimizer], schedule, epochs: epochs ?? undefined };
   return {
-    folder: 'trials',
-    runs: Array.from({ length: seeds }, (_, i) => ({
-      config: { ...common, seed: seed + i, ...(Object.keys(brake).length > 0 && { brake }) },
-      learningRate: learningRate as number,
-      name: trialName(optimizer, trial, seed + i),
-    })),
+    config: { ...common, seed, ...(Object.keys(brake).length > 0 && { brake }) },
+    learningRate: learningRate as number,
+    name: trialName(optimizer, trial, seed),
   };
+}
+
+/** The runs of a trial, one for each seed. */
+function orderOf({ config }: Study, job: Job): TrialOrder {
+  const seeds = Array.from({ length: config.seeds }, (_, i) => config.seed + i);
+  return { folder: 'trials', runs: seeds.map((seed) => runOrderOf(config, job, seed)) };
 }
 
 const objectiveOf = (losses: readonly number[], objective: ObjectiveName): number =>
@@ -53,27 +61,32 @@ const objectiveOf = (losses: readonly number[], objective: ObjectiveName): numbe
 
 const neverStops = new AbortController().signal;
 
-async function runJob(study: Study, job: Job, options: SweepOptions): Promise<void> {
+/** Runs an order, and says what came of it as a study keeps it. */
+export async function runToEnd(
+  { objective }: Pick<StudyConfig, 'objective'>,
+  order: TrialOrder,
+  { executor, signal }: Pick<SweepOptions, 'executor' | 'signal'>,
+): Promise<Pick<EndLine, 'state' | 'objective' | 'objectives' | 'reason' | 'seconds'>> {
   const begin = performance.now();
-  const order = orderOf(study, job);
-  const { executor, signal } = options;
   const company = { signal, stop: neverStops, onEpoch() {} };
   const { state, losses, reason } = await executor.run(order, company);
   const finite = losses.filter((each) => each.length > 0 && each.every(Number.isFinite));
-  const objectives = finite.map((each) => objectiveOf(each, study.config.objective));
-  const mean = objectives.reduce((a, b) => a + b, 0) / objectives.length;
-  const { optimizer, trial, choices } = job;
-  const line = {
-    optimizer,
-    trial,
+  const objectives = finite.map((each) => objectiveOf(each, objective));
+  return {
     state,
-    objective: state === 'complete' ? mean : null,
+    objective: state === 'complete' ? (mean(objectives) ?? null) : null,
     objectives,
     ...(reason !== undefined && { reason }),
     seconds: Math.round(performance.now() - begin) / 1000,
   };
+}
+
+async function runJob(study: Study, job: Job, options: SweepOptions): Promise<void> {
+  const order = orderOf(study, job);
+  const { optimizer, trial, choices } = job;
+  const line = { optimizer, trial, ...(await runToEnd(study.config, order, options)) };
   await study.end(line);
-  await executor.forget(order);
+  await options.executor.forget(order);
   await options.journal?.sync(study);
   options.onEnd(line, choices);
 }
@@ -102,6 +115,32 @@ async function nextJob(
 }
 
 /**
+ * Runs jobs, some at the same time.
+ *
+ * @param next - the next job; null for no more. It is asked for one at a time, so that each knows what the others are at.
+ */
+export async function inParallel<Job>(
+  { jobs, signal }: Pick<SweepOptions, 'jobs' | 'signal'>,
+  next: () => Promise<Job | null>,
+  run: (job: Job) => Promise<void>,
+): Promise<void> {
+  let choosing: Promise<Job | null> = Promise.resolve(null);
+  const worker = async (): Promise<void> => {
+    for (;;) {
+      choosing = choosing.then(() => {
+        signal.throwIfAborted();
+        return next();
+      });
+      const job = await choosing;
+      if (job === null) return;
+      await run(job);
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: jobs }, worker));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/**
  * Runs all trials that a study still lacks.
  *
  * @throws the signal's reason if it was asked to stop; trials that had ended are kept, the others are run again by the next
@@ -112,9 +151,7 @@ export async function runSweep(study: Study, options: SweepOptions): Promise<voi
   for (const optimizer of optimizers) spaceOf(spaces, task, optimizer); // refused before anything runs
   await options.journal?.sync(study);
   const running = new Set<string>();
-  let choosing: Promise<Job | null> = Promise.resolve(null);
   const next = async (): Promise<Job | null> => {
-    options.signal.throwIfAborted();
     for (const optimizer of optimizers) {
       const job = await nextJob(study, optimizer, running, options.journal);
       if (!job) continue;
@@ -123,17 +160,8 @@ export async function runSweep(study: Study, options: SweepOptions): Promise<voi
     }
     return null;
   };
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      // one chooses at a time, so that each knows what the others are at
-      choosing = choosing.then(next);
-      const job = await choosing;
-      if (!job) return;
-      await runJob(study, job, options);
-      running.delete(`${job.optimizer}/${job.trial}`);
-    }
-  };
-  const workers = Array.from({ length: options.jobs }, worker);
-  const results = await Promise.allSettled(workers);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await inParallel(options, next, async (job) => {
+    await runJob(study, job, options);
+    running.delete(`${job.optimizer}/${job.trial}`);
+  });
 }

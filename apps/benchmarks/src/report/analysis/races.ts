@@ -71,8 +71,9 @@ export interface Race {
 
 /** What must be equal for two runs to be in one race. */
 function keyOf({ config, taskConfig, data }: RunRecord): string {
-  const { seed: _, optimizers: __, ...asked } = config;
-  const { learningRates: ___, learningRateSource: ____, ...sizes } = taskConfig;
+  // the brake is among the options that contenders are told apart by
+  const { seed: _, optimizers: __, brake: ___, ...asked } = config;
+  const { learningRates: ____, learningRateSource: _____, ...sizes } = taskConfig;
   return JSON.stringify([asked, sizes, data['name'], data['synthetic'], data['counts'], data['tokenizer']]);
 }
 

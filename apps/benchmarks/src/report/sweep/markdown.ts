@@ -2,8 +2,18 @@
 
 import { escapeMarkdown, listText, tableText } from '../markdown.ts';
 import type { SweepRecord } from './record.ts';
-import { bestTable, trialsTable } from './tables.ts';
-import { sweepCaption, sweepNotes, sweepTitle } from './words.ts';
+import { bestTable, finalTable, trialsTable } from './tables.ts';
+import { finalText, finalVerdicts, sweepCaption, sweepNotes, sweepTitle } from './words.ts';
+
+function finalParts(record: SweepRecord): string[] {
+  if (record.finals.length === 0) return [];
+  return [
+    '## The best settings with fresh seeds',
+    escapeMarkdown(finalText),
+    tableText(finalTable(record.finals)),
+    listText(finalVerdicts(record)),
+  ];
+}
 
 /** Writes the text. */
 export function sweepText(record: SweepRecord): string {
@@ -13,6 +23,7 @@ export function sweepText(record: SweepRecord): string {
     '## Best settings',
     tableText(bestTable(record)),
     listText(sweepNotes(record)),
+    ...finalParts(record),
     '## Every trial',
     tableText(trialsTable(record)),
   ];

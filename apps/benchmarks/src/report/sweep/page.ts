@@ -1,15 +1,25 @@
 /** The report of a sweep as a page. */
 
+import { encode } from '../../run/records.ts';
 import { documentOf, figure, items, paragraphs } from '../html/document.ts';
 import { type Html, html } from '../html/html.ts';
 import { tableHtml } from '../html/table.ts';
 import type { SweepPanels } from './panels.ts';
 import type { SweepRecord } from './record.ts';
-import { bestTable, trialsTable } from './tables.ts';
-import { bandText, beyondText, sweepCaption, sweepNotes, sweepTitle } from './words.ts';
+import { bestTable, finalTable, trialsTable } from './tables.ts';
+import {
+  bandText,
+  beyondText,
+  finalText,
+  finalVerdicts,
+  sweepCaption,
+  sweepNotes,
+  sweepTitle,
+} from './words.ts';
 
 const parts: readonly (readonly [id: string, title: string])[] = [
   ['best', 'best settings'],
+  ['final', 'with fresh seeds'],
   ['search', 'how the search went'],
   ['choices', 'choices and losses'],
   ['parameters', 'what each parameter does'],
@@ -31,23 +41,36 @@ const method = (record: SweepRecord): Html => html`
 </ul>
 </section>`;
 
+function finalSection(record: SweepRecord, panels: SweepPanels): Html | null {
+  if (record.finals.length === 0) return null;
+  return html`
+<section id="final">
+<h2>The best settings with fresh seeds</h2>
+<p class="note">${finalText}</p>
+${tableHtml(finalTable(record.finals))}
+${items(finalVerdicts(record))}
+<div class="panels">${panels.finals.map(figure)}</div>
+</section>`;
+}
+
 const flat = (groups: SweepPanels['slices']): Html[] => groups.flat().map(figure);
 
-/** Writes the page. */
-export function sweepPage(record: SweepRecord, panels: SweepPanels): string {
-  const title = sweepTitle(record.config);
-  const beyond = beyondText(record, panels.axis.domain);
-  const [search, ...rest] = paragraphs([bandText(record), ...(beyond === '' ? [] : [beyond])], 'note');
-  const main = html`
+function bestSection(record: SweepRecord): Html {
+  return html`
 <section id="best">
 <h2>Best settings</h2>
 ${tableHtml(bestTable(record))}
 ${items(sweepNotes(record))}
-</section>
+</section>`;
+}
+
+function figureSections(record: SweepRecord, panels: SweepPanels): Html {
+  const beyond = beyondText(record, panels.axis.domain);
+  return html`
 <section id="search">
 <h2>How the search went</h2>
 <div class="panels">${panels.search.map(figure)}</div>
-${search ?? null}${rest}
+${paragraphs([bandText(record), ...(beyond === '' ? [] : [beyond])], 'note')}
 </section>
 <section id="choices">
 <h2>Choices and losses</h2>
@@ -63,16 +86,25 @@ ${search ?? null}${rest}
 <h2>Losses of all trials</h2>
 <p class="note">In the manner of the paper’s Figure 3. All panels have the same axes; the best trial of each optimizer is thick.</p>
 <div class="panels">${flat(panels.curves)}</div>
-</section>
+</section>`;
+}
+
+const trialsSection = (record: SweepRecord): Html => html`
 <section id="trials">
 <h2>Every trial in numbers</h2>
 <details><summary>Table</summary>
 ${tableHtml(trialsTable(record))}
 </details>
-</section>
-${method(record)}`;
+</section>`;
+
+/** Writes the page. */
+export function sweepPage(record: SweepRecord, panels: SweepPanels): string {
+  const shown = parts.filter(([id]) => id !== 'final' || record.finals.length > 0);
   const header = html`${paragraphs(sweepCaption(record), 'lead faint')}
-<nav>${parts.map(([id, text]) => html`<a href="#${id}">${text}</a>`)}</nav>`;
+<nav>${shown.map(([id, text]) => html`<a href="#${id}">${text}</a>`)}</nav>`;
+  const main = html`${bestSection(record)}${finalSection(record, panels)}
+${figureSections(record, panels)}
+${trialsSection(record)}${method(record)}`;
   const data = { schema: 'vradam-sweep-report/1', ...record };
-  return documentOf({ title, header, main, data, replacer: (_, value) => value });
+  return documentOf({ title: sweepTitle(record.config), header, main, data, replacer: encode });
 }

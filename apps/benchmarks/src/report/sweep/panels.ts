@@ -3,17 +3,22 @@
 import { bestSoFar } from '../analysis/bestSoFar.ts';
 import { slicesOf } from '../analysis/slices.ts';
 import { type Axis, objectiveAxis } from '../figures/axes.ts';
+import { drawForest } from '../figures/forest.ts';
+import { lookOf } from '../figures/palette.ts';
 import { drawParallel } from '../figures/parallel.ts';
 import { drawBestSoFar, drawTrials, type SearchFigure } from '../figures/search.ts';
 import { drawSlice } from '../figures/slices.ts';
 import { drawSweepCurves } from '../figures/sweepCurves.ts';
 import type { ReportPanel } from '../panels.ts';
+import { metricName } from '../words.ts';
 import { bestOf, objectivesOf, type SweepRecord, type SweptOptimizer } from './record.ts';
 
 /** All figures. */
 export interface SweepPanels {
   /** Of the losses in all figures but {@link SweepPanels.curves}. */
   readonly axis: Axis;
+  /** Differences of the fresh seeds; none where there are fewer than two. */
+  readonly finals: readonly ReportPanel[];
   /** The best so far, and every trial. */
   readonly search: readonly ReportPanel[];
   /** Parallel coordinates, one for each optimizer. */
@@ -89,6 +94,25 @@ function curvePanels({ optimizers }: SweepRecord): ReportPanel[][] {
   );
 }
 
+function finalPanels({ finals }: SweepRecord): ReportPanel[] {
+  return (['validationLoss', 'testLoss'] as const).flatMap((loss) => {
+    const rows = finals.flatMap((row) => {
+      const pair = row[loss].againstVradam;
+      return pair && pair.seeds.length > 1 ? [{ look: lookOf(row.optimizer), pair }] : [];
+    });
+    if (rows.length === 0) return [];
+    const name = metricName(loss);
+    const names = rows.map(({ look }) => look.name).join(', ');
+    return [
+      {
+        title: `${name.charAt(0).toUpperCase()}${name.slice(1)} minus VRAdam’s`,
+        detail: 'rings: seeds; dot: mean; bar: 95 % bootstrap interval',
+        drawing: drawForest(rows, `Differences of ${name} to VRAdam for ${names}.`),
+      },
+    ];
+  });
+}
+
 /** Draws all figures. */
 export function sweepPanels(record: SweepRecord): SweepPanels {
   const axis = objectiveAxis(objectivesOf(record));
@@ -96,6 +120,7 @@ export function sweepPanels(record: SweepRecord): SweepPanels {
   const begun = optimizers.filter(({ trials }) => trials.length > 0);
   return {
     axis,
+    finals: finalPanels(record),
     search: searchPanels(record, axis),
     parallel: begun.map((each) => parallelPanel(each, axis)),
     slices: begun.map((each) => slicePanels(each, axis)),

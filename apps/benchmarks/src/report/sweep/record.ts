@@ -10,6 +10,7 @@ import { trialName } from '../../sweep/sweep.ts';
 import { epochCurve, seedRun } from '../analysis/series.ts';
 import { lookOf, type OptimizerLook } from '../figures/palette.ts';
 import type { CurvePoint, TrialCurves } from '../figures/sweepCurves.ts';
+import { type FinalRow, readFinals } from './final.ts';
 
 /** A trial that has ended. */
 export interface SweptTrial {
@@ -45,6 +46,8 @@ export interface SweepRecord {
   readonly window: number;
   /** Of one of its runs; null if none is there. */
   readonly run: RunRecord | null;
+  /** What fresh seeds say of the best trials; empty before there are any. */
+  readonly finals: readonly FinalRow[];
 }
 
 /** Points of a training curve at most. */
@@ -128,7 +131,8 @@ export async function readSweep(folder: string): Promise<SweepRecord> {
       trials: own.map((trial) => sweptTrial(trial, window)),
     };
   });
-  return { config, optimizers, window, run: await firstRecord(study, folder) };
+  const [run, finals] = [await firstRecord(study, folder), await readFinals(study, folder)];
+  return { config, optimizers, window, run, finals };
 }
 
 /** The trial with the smallest objective, the first of equal ones; undefined where none has one. */

@@ -1,8 +1,18 @@
 /** Tables of a sweep. */
 
 import { sum } from 'd3-array';
-import { choicesText, numberText, secondsText } from '../format.ts';
+import { lookOf } from '../figures/palette.ts';
+import {
+  choicesText,
+  differenceText,
+  estimateText,
+  intervalText,
+  numberText,
+  secondsText,
+} from '../format.ts';
 import type { ReportTable } from '../tables.ts';
+import { metricName } from '../words.ts';
+import type { FinalRow } from './final.ts';
 import { bestOf, type SweepRecord, type SweptOptimizer } from './record.ts';
 import { lossName } from './words.ts';
 
@@ -32,6 +42,32 @@ export function bestTable({ config, optimizers }: SweepRecord): ReportTable {
         { text: found ? choicesText(found.choices) : '–', words: true },
       ];
     }),
+  };
+}
+
+/** What fresh seeds say of the best settings. */
+export function finalTable(rows: readonly FinalRow[]): ReportTable {
+  const losses = ['validationLoss', 'testLoss'] as const;
+  const least = losses.map((loss) => {
+    const means = rows.map((row) => row[loss].mean).filter(Number.isFinite);
+    return means.length > 1 ? Math.min(...means) : Number.NaN;
+  });
+  const heads = losses.flatMap((loss) => [metricName(loss), '95 %', 'minus VRAdam’s']);
+  return {
+    heads: ['optimizer', ...heads, 'seeds', 'settings'].map(headOf),
+    rows: rows.map(({ optimizer, seeds, choices, ...row }) => [
+      { text: lookOf(optimizer).name, optimizer },
+      ...losses.flatMap((loss, i) => {
+        const { againstVradam, mean } = row[loss];
+        return [
+          { text: estimateText(row[loss]), best: mean === least[i] },
+          { text: intervalText(row[loss]) },
+          { text: againstVradam ? differenceText(againstVradam) : '–' },
+        ];
+      }),
+      { text: seeds.join(', ') },
+      { text: choicesText(choices), words: true },
+    ]),
   };
 }
 

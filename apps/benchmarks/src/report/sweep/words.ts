@@ -2,6 +2,8 @@
 
 import type { StudyConfig } from '../../sweep/study.ts';
 import { tasks } from '../../tasks/index.ts';
+import { lookOf } from '../figures/palette.ts';
+import { verdictOf } from '../words.ts';
 import { objectivesOf, type SweepRecord } from './record.ts';
 
 /** What people call the sweep. */
@@ -40,6 +42,23 @@ export function sweepNotes({ config, optimizers }: SweepRecord): string[] {
   return missing.map(
     ({ look, trials }) =>
       `${look.name} has had ${trials.length} of ${config.trials} trials: the study is not finished.`,
+  );
+}
+
+/** What the final comparison is. */
+export const finalText =
+  'The best trial of each optimizer, run again with seeds that had no part in choosing it: mean ± standard deviation, 95 % ' +
+  'bootstrap interval of the mean, and the difference to VRAdam, seed by seed, with its interval.';
+
+/** What the fresh seeds say of VRAdam against each rival, in plain words. */
+export function finalVerdicts({ finals }: Pick<SweepRecord, 'finals'>): string[] {
+  return finals.flatMap(({ optimizer, validationLoss, testLoss }) =>
+    [
+      ['Validation loss', validationLoss.againstVradam] as const,
+      ['Test loss', testLoss.againstVradam] as const,
+    ].flatMap(([loss, pair]) =>
+      pair && pair.seeds.length > 0 ? [verdictOf(lookOf(optimizer).name, pair, loss)] : [],
+    ),
   );
 }
 

@@ -35,6 +35,11 @@ function figuresOf(record: SweepRecord, panels: SweepPanels): Figure[] {
   const curves = `Training losses are means over ${record.window} steps. All panels have the same axes; the best trial of each optimizer is thick.`;
   const all: Figure[] = [
     {
+      ...{ name: 'final', title: 'the best settings with fresh seeds' },
+      columns: inColumns(panels.finals, 2),
+      lines: ['Rings: seeds. Dot: mean over them. Bar: its 95 % bootstrap interval.'],
+    },
+    {
       ...{ name: 'search', title: 'best so far', columns: inColumns(panels.search, 2) },
       lines: [bandText(record), ...(beyond === '' ? [] : [beyond])],
     },
