@@ -47,6 +47,16 @@ function pack() {
   }
 }
 
+/** What every package needs: its papers, what `exports` and `bin` name, and a map for each of its modules. */
+function required(files) {
+  const { exports, bin = {} } = manifest;
+  const targets = [...Object.values(exports), ...Object.values(bin)]
+    .map((path) => posix.normalize(path))
+    .filter((path) => !path.includes('*'));
+  const modules = [...files].filter((path) => /^dist\/.+\.js$/.test(path));
+  return ['LICENSE', 'README.md', ...targets, ...modules.map((path) => `${path}.map`)];
+}
+
 /** Sources that a map names and the package does not hold. */
 const lostSources = (map, files) =>
   readJson(map)
@@ -83,6 +93,9 @@ const problems = [
   ...first.files
     .filter((path) => !published.some((pattern) => pattern.test(path)))
     .map((path) => `${path} is published, and nobody needs it`),
+  ...required(files)
+    .filter((path) => !files.has(path))
+    .map((path) => `${path} is missing`),
   ...first.files.filter((path) => path.endsWith('.map')).flatMap((map) => lostSources(map, files)),
   ...licences
     .filter(([, license]) => !permissive.includes(license))
