@@ -168,6 +168,23 @@ describe('source files', () => {
     return found;
   }
 
+  /** Exports without a comment of their own. */
+  function undocumented(path: string): string[] {
+    const file = ts.createSourceFile(path, readText(path), ts.ScriptTarget.Latest, true);
+    const isExported = (node: ts.Statement): boolean =>
+      ts.canHaveModifiers(node) &&
+      ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true;
+    return file.statements
+      .filter((node) => isExported(node) && ts.getJSDocCommentsAndTags(node).length === 0)
+      .map((node) => `${path}: ${node.getText(file).split('\n')[0]}`);
+  }
+
+  test('say what each export is, in packages and in apps', () => {
+    const modules = sources.filter((path) => /\/src\/.*\.ts$/.test(path));
+    expect(modules.length).toBeGreaterThan(300);
+    expect(modules.flatMap(undocumented)).toEqual([]);
+  });
+
   test('have no function over 40 lines without a reason: a comment with "over 40 lines"', () => {
     expect(sources.flatMap(longFunctions)).toEqual([]);
   });
