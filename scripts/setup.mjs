@@ -1,5 +1,5 @@
-// Brings what tests need and npm does not: Chromium, the Vulkan loader for WebGPU inside it, and Optuna in Python, which
-// reads what a sweep writes. Without Optuna its tests are counted as skipped.
+// Brings what tests need and npm does not: Chromium, the Vulkan loader for WebGPU inside it, Optuna in Python, which reads
+// what a sweep writes, and Redis, which hands trials to workers. Without the last two their tests are counted as skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chromiumPath, inCI } from './chromium.mjs';
@@ -14,9 +14,12 @@ const missing = () => [
   ...(hasVulkan() ? [] : ['libvulkan1']),
 ];
 
+const hasOptuna = () => run('/usr/bin/python3', ['-c', 'import optuna']).status === 0;
+
+const hasRedis = () => ['redis-server', 'valkey-server'].some((name) => existsSync(`/usr/bin/${name}`));
+
 /** Debian packages that are not here, and without which only few tests are left out. */
-const optional = () =>
-  run('/usr/bin/python3', ['-c', 'import optuna']).status === 0 ? [] : ['python3-optuna'];
+const optional = () => [...(hasOptuna() ? [] : ['python3-optuna']), ...(hasRedis() ? [] : ['redis-server'])];
 
 /** @returns what apt-get says if it fails. */
 function install(packages) {

@@ -19,6 +19,7 @@ import { addSweepReportCommand } from './commands/sweepReport.ts';
 import { addTfjsCommand } from './commands/tfjs.ts';
 import { addTuneCommand } from './commands/tune.ts';
 import { addWebgpuCommand } from './commands/webgpu.ts';
+import { addWorkerCommand } from './commands/worker.ts';
 
 /** What was asked for cannot be done, in the words of the message before. */
 const refused = 2;
@@ -39,6 +40,7 @@ addSharpnessCommand(program);
 addSamplersCommand(program);
 addSweepCommand(program);
 addSweepReportCommand(program);
+addWorkerCommand(program);
 addStepCommand(program);
 addOnnxruntimeCommand(program);
 addTfjsCommand(program);

@@ -15,9 +15,20 @@ export interface Finished {
   readonly printed: string;
 }
 
-/** A process of `vradam-bench`, without colours and without anybody's data. */
-export function start(...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
-  const env = { ...process.env, NO_COLOR: '1', VRADAM_DATA: undefined };
+/** A process of `vradam-bench`. */
+export interface Started {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** What it has printed so far, on both streams. */
+  said(): string;
+}
+
+/** Starts one without colours and without anybody's data. */
+export const start = (...args: string[]): Started => startWith({}, ...args);
+
+/** Starts one with variables of the environment, too. */
+export function startWith(variables: NodeJS.ProcessEnv, ...args: string[]): Started {
+  const env = { ...process.env, NO_COLOR: '1', VRADAM_DATA: undefined, ...variables };
   const child = spawn(process.execPath, [cli, ...args], { env });
   let [output, printed] = ['', ''];
   child.stdout?.on('data', (chunk) => {
@@ -30,7 +41,7 @@ export function start(...args: string[]): { child: ChildProcess; finished: Promi
   const finished = new Promise<Finished>((done) => {
     child.on('close', (code) => done({ code, output, printed }));
   });
-  return { child, finished };
+  return { child, finished, said: () => output };
 }
 
 /** All that a run measured, but for the wall times. */

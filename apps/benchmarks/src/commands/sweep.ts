@@ -2,9 +2,11 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultEngine, engineNames } from '../engines/index.ts';
+import type { Executor } from '../sweep/executor.ts';
 import { runFinals } from '../sweep/final.ts';
 import { localExecutor } from '../sweep/localExecutor.ts';
 import { OptunaJournal } from '../sweep/optunaJournal.ts';
+import type { Connection } from '../sweep/queue/connection.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import type { Choices } from '../sweep/space.ts';
 import { type SpaceName, spaceNames } from '../sweep/spaces.ts';
@@ -21,10 +23,11 @@ import {
   scheduleNames,
 } from '../tasks/task.ts';
 import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
+import { addQueueOptions, connectQueue, type QueueFlags, queueExecutor } from './queue.ts';
 import { interruption } from './races.ts';
 import { finalText, showSweep, trialText } from './sweepOutcome.ts';
 
-interface Flags {
+interface Flags extends QueueFlags {
   readonly optimizer: readonly OptimizerName[];
   readonly trials: number;
   readonly sampler: SamplerName;
@@ -46,25 +49,40 @@ interface Flags {
   readonly json: boolean;
 }
 
+const say = (line: string): boolean => process.stderr.write(`${line}\n`);
+
+/** Who runs the trials: this machine, or workers at a queue. */
+function executorOf(
+  connection: Connection | null,
+  study: Study,
+  folder: string,
+  { data, timeLimit: limit }: Flags,
+  signal: AbortSignal,
+): Promise<Executor> {
+  if (!connection) return Promise.resolve(localExecutor({ folder, limit, data, tokenizer: undefined }));
+  const needsData = data !== undefined;
+  return queueExecutor({ connection, study: study.id, folder, limit, needsData, signal, say });
+}
+
 async function sweep(task: string, flags: Flags): Promise<void> {
-  const {
-    optimizer: optimizers,
-    jobs,
-    finalSeeds: count,
-    timeLimit: limit,
-    data,
-    resume,
-    json,
-    optunaJournal,
-  } = flags;
+  // before the study: what cannot be run is not begun
+  const connection = flags.queue === undefined ? null : await connectQueue(flags.queue, flags, say);
+  try {
+    await sweepOn(connection, task, flags);
+  } finally {
+    connection?.close();
+  }
+}
+
+async function sweepOn(connection: Connection | null, task: string, flags: Flags): Promise<void> {
+  const { optimizer: optimizers, jobs, finalSeeds: count, resume, json, optunaJournal } = flags;
   const { trials, sampler, spaces, seeds, seed, objective, preset, engine } = flags;
   const { schedule = findTask(task).schedule, epochs = null, out = `results/sweep-${task}` } = flags;
   const what = { task, preset, engine, optimizers, sampler, spaces, trials, seeds, seed, objective };
   const signal = interruption();
   const study = await Study.open(out, { ...what, schedule, epochs }, resume);
   const journal = optunaJournal === undefined ? undefined : new OptunaJournal(optunaJournal);
-  const executor = localExecutor({ folder: out, limit, data, tokenizer: undefined });
-  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const executor = await executorOf(connection, study, out, flags, signal);
   const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(trialText(line, choices));
   try {
     await runSweep(study, { executor, jobs, signal, journal, onEnd });
@@ -94,7 +112,7 @@ function taskName(text: string): string {
 
 /** Adds the command. Over 40 lines: the list of its options. */
 export function addSweepCommand(program: Command): void {
-  program
+  const command = program
     .command('sweep')
     .description('look for good hyper-parameters of each optimizer, with the same number of trials for all')
     .argument('<task>', tasks.map(({ name }) => name).join(', '), taskName)
@@ -151,4 +169,5 @@ export function addSweepCommand(program: Command): void {
     )
     .option('--json', 'print what was found as JSON', false)
     .action(sweep);
+  addQueueOptions(command, 'a queue whose workers run the trials');
 }

@@ -136,7 +136,8 @@ export type MetricsLine = StepLine | EpochLine | FinalLine | FailureLine;
 /** JSON has no NaN and no infinity: they are written as texts. A replacer for `JSON.stringify`. */
 export const encode = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-const decode = (_: string, value: unknown): unknown =>
+/** Their numbers again. A reviver for `JSON.parse`. */
+export const decode = (_: string, value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
 
 /** A line of metrics; throws where it is none. */

@@ -45,6 +45,8 @@ export interface TrialOutcome {
   /** Validation losses of the epochs of each run that ended; of a pruned trial, those it has had. */
   readonly losses: readonly (readonly number[])[];
   readonly reason?: string;
+  /** How long it took, where that is not the time of the call. */
+  readonly seconds?: number;
 }
 
 /** Runs trials. */

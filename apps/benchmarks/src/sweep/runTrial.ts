@@ -1,6 +1,6 @@
 /** One trial in a process of its own: if that crashes, hangs or has no memory left, the trial has failed, and no more. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TrialCompany, TrialOrder, TrialOutcome, TrialPlaces } from './executor.ts';
 import type { TrialState } from './study.ts';
@@ -10,6 +10,10 @@ const ownScript = fileURLToPath(new URL('./trialProcess.js', import.meta.url));
 
 /** Seconds that a process has to keep a checkpoint, before it is ended by force. */
 const patience = 10;
+
+/** A trial has no use for the queue's password. */
+const environment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VRADAM_QUEUE')));
 
 type LastWord = Exclude<TrialAnswer, { kind: 'epoch' }>;
 
@@ -81,7 +85,8 @@ export async function runTrial(
   script: string = ownScript,
 ): Promise<TrialOutcome> {
   signal.throwIfAborted();
-  const child = fork(script, [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' });
+  const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', 'ipc'];
+  const child = fork(script, [], { stdio, serialization: 'advanced', env: environment() });
   const heard = listen(child, onEpoch);
   const kill = () => child.kill('SIGKILL');
   const timers: NodeJS.Timeout[] = [];

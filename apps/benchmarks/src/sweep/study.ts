@@ -1,5 +1,6 @@
 /** What a sweep leaves behind: `study.jsonl`, a line for each thing that happened, never changed afterwards. */
 
+import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { least } from 'd3-array';
@@ -38,6 +39,8 @@ export interface StudyLine {
   readonly kind: 'study';
   /** Always `vradam-sweep/1`. */
   readonly schema: 'vradam-sweep/1';
+  /** Random; studies of before have none. */
+  readonly id?: string;
   readonly config: StudyConfig;
   readonly at: string;
 }
@@ -143,13 +146,16 @@ function parse(path: string, text: string): Line[] {
 
 /** A study on disk. One process writes it. */
 export class Study {
+  /** What tells it from all other studies, wherever it is gone on with. */
+  readonly id: string;
   readonly config: StudyConfig;
   readonly #path: string;
   readonly #trials = new Map<string, Trial>();
   readonly #finals: FinalLine[] = [];
 
-  private constructor(path: string, config: StudyConfig) {
+  private constructor(path: string, id: string, config: StudyConfig) {
     this.#path = path;
+    this.id = id;
     this.config = config;
   }
 
@@ -163,12 +169,13 @@ export class Study {
   static async open(folder: string, config: StudyConfig, resume: boolean): Promise<Study> {
     const path = join(folder, studyName);
     const text = await readFile(path, 'utf8').catch(() => null);
-    const study = new Study(path, config);
     if (text === null || text.lastIndexOf('\n') < 0) {
+      const id = randomUUID();
+      const study = new Study(path, id, config);
       await mkdir(folder, { recursive: true }).catch((error) => {
         throw fileSystemError(folder, error);
       });
-      await study.#write({ kind: 'study', schema: 'vradam-sweep/1', config, at: now() }, 'wx');
+      await study.#write({ kind: 'study', schema: 'vradam-sweep/1', id, config, at: now() }, 'wx');
       return study;
     }
     if (!resume) {
@@ -178,7 +185,11 @@ export class Study {
         action: 'Continue it with --resume, or name another folder with --out.',
       });
     }
-    await study.#restore(parse(path, text), text);
+    const [first, ...lines] = parse(path, text);
+    const head = checkHead(path, first);
+    checkSame(path, head.config, config);
+    const study = new Study(path, idOf(head), config);
+    await study.#restore(lines, text);
     return study;
   }
 
@@ -198,13 +209,13 @@ export class Study {
       });
     });
     const [first, ...lines] = parse(path, text);
-    const study = new Study(path, checkHead(path, first));
+    const head = checkHead(path, first);
+    const study = new Study(path, idOf(head), head.config);
     for (const line of lines) study.#note(line);
     return study;
   }
 
-  async #restore([first, ...lines]: readonly Line[], text: string): Promise<void> {
-    checkSame(this.#path, checkHead(this.#path, first), this.config);
+  async #restore(lines: readonly Line[], text: string): Promise<void> {
     for (const line of lines) this.#note(line);
     // what a killed process left of a line would spoil the next one
     await truncate(this.#path, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
@@ -278,10 +289,13 @@ export class Study {
 
 const now = (): string => new Date().toISOString();
 
+/** No two studies of before began at the same moment with the same options. */
+const idOf = ({ id, at, config }: StudyLine): string => id ?? `${at} ${JSON.stringify(config)}`;
+
 /** What a study was begun with. */
-function checkHead(path: string, first: Line | undefined): StudyConfig {
+function checkHead(path: string, first: Line | undefined): StudyLine {
   const isOurs = first?.kind === 'study' && first.schema === 'vradam-sweep/1';
-  if (isOurs && misshapen(first.config, configShape) === null) return first.config;
+  if (isOurs && misshapen(first.config, configShape) === null) return first;
   throw benchmarkError('ERR_STATE_VERSION', {
     wrong: `${path} must begin with a study of schema vradam-sweep/1`,
     received: first?.kind === 'study' ? first.schema : first?.kind,

@@ -69,7 +69,8 @@ export async function runToEnd(
 ): Promise<Pick<EndLine, 'state' | 'objective' | 'objectives' | 'reason' | 'seconds'>> {
   const begin = performance.now();
   const company = { signal, stop: neverStops, onEpoch() {} };
-  const { state, losses, reason } = await executor.run(order, company);
+  const outcome = await executor.run(order, company);
+  const { state, losses, reason } = outcome;
   const finite = losses.filter((each) => each.length > 0 && each.every(Number.isFinite));
   const objectives = finite.map((each) => objectiveOf(each, objective));
   return {
@@ -77,7 +78,7 @@ export async function runToEnd(
     objective: state === 'complete' ? (mean(objectives) ?? null) : null,
     objectives,
     ...(reason !== undefined && { reason }),
-    seconds: Math.round(performance.now() - begin) / 1000,
+    seconds: outcome.seconds ?? Math.round(performance.now() - begin) / 1000,
   };
 }
 
