@@ -91,6 +91,9 @@ test('is written with every figure as SVG and as PNG', async () => {
   const png = await readFile(join(results, 'figures', 'race-1-cifar10-cnn.png'));
   expect(png.subarray(0, 4).toString('latin1')).toBe('\x89PNG');
   expect(png.length).toBeGreaterThan(20_000);
+  const shown = /\]\(figures\/(.+\.svg)\)/.exec(await readFile(join(results, 'report.md'), 'utf8'));
+  expect(figures).toContain(shown?.[1]);
+  expect(await readFile(join(results, 'report.html'), 'utf8')).toContain('in its Figures 8 to 11');
 });
 
 test('a run named <script> is a name', async () => {

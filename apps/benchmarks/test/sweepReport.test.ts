@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bestSoFar } from '../src/report/analysis/bestSoFar.ts';
+import { collect } from '../src/report/analysis/collect.ts';
 import { slicesOf } from '../src/report/analysis/slices.ts';
 import { estimate, pairedDifference } from '../src/report/analysis/statistics.ts';
 import { objectiveAxis } from '../src/report/figures/axes.ts';
@@ -17,6 +18,7 @@ import { drawSweepCurves, type OptimizerCurves } from '../src/report/figures/swe
 import { sweepPage } from '../src/report/sweep/page.ts';
 import { sweepPanels } from '../src/report/sweep/panels.ts';
 import { blockMeans, type SweepRecord } from '../src/report/sweep/record.ts';
+import { composeReport } from '../src/report/write.ts';
 import type { Tried } from '../src/sweep/sampler.ts';
 import type { Space } from '../src/sweep/space.ts';
 import { Study, type StudyConfig } from '../src/sweep/study.ts';
@@ -255,6 +257,17 @@ async function writeStudy(): Promise<string> {
   await writeRun(join(folder, 'trials'), trialName('vradam', 0, 3), { vradam: [0.4, 0.3] });
   return folder;
 }
+
+test('a report of all that is there shows the losses of a sweep, and takes none of its trials for a run', async () => {
+  const folder = await writeStudy();
+  const { page, text, figures, races } = composeReport(await collect([folder]));
+  expect(races).toBe(0);
+  expect(figures.map(([name]) => name)).toEqual(['sweep-1']);
+  expect(page).toContain('id="sweep-1"');
+  expect(text).toContain('](figures/sweep-1.svg)');
+  const { races: named } = composeReport(await collect([join(folder, 'trials')]));
+  expect(named).toBe(1);
+});
 
 test('a study is read as far as it has come, and not touched', async () => {
   const folder = await writeStudy();

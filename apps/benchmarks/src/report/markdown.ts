@@ -1,8 +1,8 @@
 /** The report as Markdown. */
 
 import type { Collection, DiagnosticsRecord } from './analysis/collect.ts';
-import type { Race } from './analysis/races.ts';
 import { lookOf } from './figures/palette.ts';
+import type { RaceFigures, Study } from './html/page.ts';
 import type { SensitivityFigure } from './panels.ts';
 import {
   diagnosticsRows,
@@ -13,7 +13,17 @@ import {
   speedTable,
   stepTable,
 } from './tables.ts';
-import { captionOf, nameOf, ordersOf, sensitivityCaption, targetText, titleOf, verdictsOf } from './words.ts';
+import {
+  captionOf,
+  figureNameOf,
+  nameOf,
+  ordersOf,
+  paperFiguresText,
+  sensitivityCaption,
+  targetText,
+  titleOf,
+  verdictsOf,
+} from './words.ts';
 
 /** Text that Markdown and HTML leave as it is. */
 export function escapeMarkdown(text: string): string {
@@ -42,7 +52,11 @@ export function tableText({ heads, rows }: ReportTable): string {
 export const listText = (lines: readonly string[]): string =>
   lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n');
 
-function raceText(race: Race): string {
+/** A figure that was written beside the text. */
+const pictureText = (title: string, file: string): string =>
+  `![${escapeMarkdown(title)}](figures/${file}.svg)`;
+
+function raceText({ race, panels }: RaceFigures): string {
   const failures = race.contenders.flatMap((contender) =>
     contender.failures.map(
       ({ seed, step, reason }) => `${nameOf(contender)}, seed ${seed}: NaN after ${step} steps. ${reason}`,
@@ -53,6 +67,8 @@ function raceText(race: Race): string {
     captionOf(race).map(escapeMarkdown).join(' '),
     tableText(resultsTable(race)),
     listText([...ordersOf(race), ...verdictsOf(race)]),
+    panels.length > 0 ? pictureText(titleOf(race), figureNameOf(race)) : '',
+    escapeMarkdown(paperFiguresText(race)),
     escapeMarkdown(targetText(race)),
     tableText(speedTable(race)),
     listText(failures),
@@ -76,23 +92,27 @@ function sensitivityText(sensitivities: readonly SensitivityFigure[]): string {
     tableText(sensitivityTable(sensitivity)),
   ];
   const note = 'Mean losses over the seeds by learning rate; the best of each optimizer is bold.';
-  const picture = '![Losses over the learning rate](figures/learning-rates.svg)';
+  const picture = pictureText('Losses over the learning rate', 'learning-rates');
   return ['## Learning rates', note, picture, ...sensitivities.flatMap(one)].join('\n\n');
 }
 
 /** Writes the text. */
 export function markdownOf(
-  races: readonly Race[],
+  races: readonly RaceFigures[],
   { diagnostics, steps }: Collection,
   sensitivities: readonly SensitivityFigure[],
+  studies: readonly Study[],
 ): string {
   const parts = [
     '# VRAdam benchmark report',
-    ...(races.length > 0 ? ['Test loss at a glance:', tableText(overviewTable(races))] : []),
+    ...(races.length > 0
+      ? ['Test loss at a glance:', tableText(overviewTable(races.map(({ race }) => race)))]
+      : []),
     ...races.map(raceText),
     ...(sensitivities.length > 0 ? [sensitivityText(sensitivities)] : []),
     ...diagnostics.map(diagnosticsText),
     ...steps.map((costs) => `## A step of the optimizer alone\n\n${tableText(stepTable(costs))}`),
+    ...studies.map(({ id, title }) => `## ${escapeMarkdown(title)}\n\n${pictureText(title, id)}`),
   ];
   return `${parts.join('\n\n')}\n`;
 }

@@ -14,6 +14,16 @@ export function titleOf({ record }: Pick<Race, 'record'>): string {
   return tasks.find(({ name }) => name === record.config.task)?.title ?? record.config.task;
 }
 
+/** Name of the file of a race's figure, without its ending. */
+export const figureNameOf = ({ id, record }: Race): string =>
+  `${id}-${record.config.task}`.replaceAll(/[^\w-]/g, '_');
+
+/** Which figures of the paper a race's curves stand for; empty where there is none. */
+export function paperFiguresText({ published }: Race): string {
+  if (!published?.figures) return '';
+  return `The paper shows these curves in its ${published.figures}; its bands are over the runs of a sweep, ours over seeds.`;
+}
+
 /** What was chosen of the options that only its task has: `gflownet loss corrected`; a switch only if it was on. */
 function choicesOf({ config }: RunRecord): string[] {
   const options = tasks.find(({ name }) => name === config.task)?.ownOptions ?? [];

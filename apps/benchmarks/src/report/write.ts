@@ -7,7 +7,7 @@ import { encode } from '../run/records.ts';
 import { drawEdge } from '../tasks/edgeOfStability/figure.ts';
 import { drawPortrait } from '../tasks/phasePortrait/figure.ts';
 import { type Collection, collect, type RunPicture } from './analysis/collect.ts';
-import { type Race, racesOf } from './analysis/races.ts';
+import { racesOf } from './analysis/races.ts';
 import { sensitivitiesOf } from './analysis/sensitivity.ts';
 import { composeFigure } from './figures/figure.ts';
 import { filesOf, wrapped } from './figures/files.ts';
@@ -21,7 +21,8 @@ import {
   type SensitivityFigure,
   sensitivityFigures,
 } from './panels.ts';
-import { captionOf, sensitivityNote, titleOf } from './words.ts';
+import { curvesFigure } from './sweep/write.ts';
+import { captionOf, figureNameOf, sensitivityNote, titleOf } from './words.ts';
 
 /** What was written. */
 export interface WrittenReport {
@@ -75,6 +76,34 @@ export interface ComposedReport {
   readonly races: number;
 }
 
+/** The figures that are of no race. */
+function studiesOf({ edges, portraits, sweeps }: Collection): Study[] {
+  return [
+    ...edges.map((record, i) => {
+      const title = `Edge of stability, ${record.config?.preset} (Figure 2)`;
+      return {
+        id: `edge-of-stability-${i + 1}`,
+        title,
+        drawing: drawing('sharpness', () => drawEdge(record)),
+      };
+    }),
+    ...portraits.map((portrait, i) => {
+      const title = 'Phase portrait (Figure 1)';
+      return {
+        id: `phase-portrait-${i + 1}`,
+        title,
+        drawing: drawing('phase-portrait', () => drawPortrait(portrait)),
+      };
+    }),
+    ...sweeps.flatMap((record, i) => {
+      const { task, preset } = record.config;
+      const title = `Sweep of ${task}, ${preset}${task === 'diffusion' ? ' (Figure 3)' : ''}`;
+      const drawn = curvesFigure(record);
+      return drawn ? [{ id: `sweep-${i + 1}`, title, drawing: drawn }] : [];
+    }),
+  ];
+}
+
 /** Composes a report of what was collected. */
 export function composeReport(collection: Collection): ComposedReport {
   const races = racesOf(collection.runs);
@@ -87,24 +116,7 @@ export function composeReport(collection: Collection): ComposedReport {
   });
   const profile = profilePanel(races);
   const sensitivities = sensitivityFigures(sensitivitiesOf(collection.tunings));
-  const studies: Study[] = [
-    ...collection.edges.map((record, i) => {
-      const title = `Edge of stability, ${record.config?.preset} (Figure 2)`;
-      return {
-        id: `edge-of-stability-${i + 1}`,
-        title,
-        drawing: drawing('sharpness', () => drawEdge(record)),
-      };
-    }),
-    ...collection.portraits.map((portrait, i) => {
-      const title = 'Phase portrait (Figure 1)';
-      return {
-        id: `phase-portrait-${i + 1}`,
-        title,
-        drawing: drawing('phase-portrait', () => drawPortrait(portrait)),
-      };
-    }),
-  ];
+  const studies = studiesOf(collection);
   const page = pageOf({
     races: shown,
     profile,
@@ -114,13 +126,12 @@ export function composeReport(collection: Collection): ComposedReport {
     replacer: encode,
   });
   const drawn = shown.filter(({ panels }) => panels.length > 0);
-  const nameOf = ({ id, record }: Race) => `${id}-${record.config.task}`.replaceAll(/[^\w-]/g, '_');
   return {
     page,
-    text: markdownOf(races, collection, sensitivities),
+    text: markdownOf(shown, collection, sensitivities, studies),
     figures: [
       ...drawn.map(
-        ({ race, panels }) => [nameOf(race), figureOf(titleOf(race), captionOf(race), panels)] as const,
+        ({ race, panels }) => [figureNameOf(race), figureOf(titleOf(race), captionOf(race), panels)] as const,
       ),
       ...(sensitivities.length > 0 ? [['learning-rates', sensitivityFigure(sensitivities)] as const] : []),
       ...(profile ? [['performance-profile', profile.drawing] as const] : []),

@@ -6,10 +6,12 @@ import { benchmarkError, fileSystemError } from '../../errors.ts';
 import { type MetricsLine, RunFolder, type RunRecord } from '../../run/records.ts';
 import { diagnosticsShape, misshapen, type Shape, stepShape, tuningShape } from '../../run/shape.ts';
 import type { StepResult } from '../../step/measure.ts';
+import { studyName } from '../../sweep/study.ts';
 import type { TuningRecord } from '../../sweep/tuning.ts';
 import type { Cell } from '../../tasks/diagnostics/race.ts';
 import type { EdgeRecord } from '../../tasks/edgeOfStability/record.ts';
 import type { Portrait } from '../../tasks/phasePortrait/portrait.ts';
+import { readSweep, type SweepRecord } from '../sweep/record.ts';
 
 /** A run with all its lines. */
 export interface CollectedRun {
@@ -48,6 +50,8 @@ export interface Collection {
   readonly steps: readonly StepCosts[];
   /** Learning rates on grids: those in the folders, and those beside them of tasks that have runs there. */
   readonly tunings: readonly TuningRecord[];
+  /** Sweeps; their trials are not among the runs, as no two of them may be compared. */
+  readonly sweeps: readonly SweepRecord[];
 }
 
 /** Contents of a `step.json`: what a step of an optimizer costs by itself. */
@@ -66,7 +70,7 @@ const largestPicture = 2 * 2 ** 20;
 
 const tuningEnd = '-tuning.json';
 
-/** Files of these names, and tuning files, at most four folders deep; links are not followed. */
+/** Files of these names, and tuning files, but none in the trials of a sweep, at most four folders deep; links are not followed. */
 async function find(folder: string, names: readonly string[], depth = 0): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw fileSystemError(folder, error);
@@ -74,7 +78,9 @@ async function find(folder: string, names: readonly string[], depth = 0): Promis
   const sorted = entries.sort((a, b) => a.name.localeCompare(b.name));
   const isNamed = ({ name }: { readonly name: string }) => names.includes(name) || name.endsWith(tuningEnd);
   const found = sorted.filter((entry) => entry.isFile() && isNamed(entry));
-  const deeper = sorted.filter((entry) => entry.isDirectory() && depth < deepest);
+  const isSweep = sorted.some(({ name }) => name === studyName);
+  const isSeen = ({ name }: { readonly name: string }) => !(isSweep && name === 'trials');
+  const deeper = sorted.filter((entry) => entry.isDirectory() && depth < deepest && isSeen(entry));
   const inside = await Promise.all(deeper.map(({ name }) => find(join(folder, name), names, depth + 1)));
   return [...found.map(({ name }) => join(folder, name)), ...inside.flat()];
 }
@@ -154,7 +160,10 @@ async function findBeside(folders: readonly string[], runs: readonly CollectedRu
  * `ERR_RUN_NOT_FOUND` if there is nothing.
  */
 export async function collect(folders: readonly string[]): Promise<Collection> {
-  const names = ['run.json', 'diagnostics.json', 'phase-portrait.json', 'sharpness.json', 'step.json'];
+  const names = [
+    ...['run.json', 'diagnostics.json', 'phase-portrait.json', 'sharpness.json', 'step.json'],
+    studyName,
+  ];
   const found = [...new Set((await Promise.all(folders.map((folder) => find(folder, names)))).flat())];
   if (found.length === 0) {
     throw benchmarkError('ERR_RUN_NOT_FOUND', {
@@ -175,6 +184,7 @@ export async function collect(folders: readonly string[]): Promise<Collection> {
     portraits: await all<Portrait>('phase-portrait.json', 'vradam-phase-portrait/1', 'object'),
     steps: await all<StepCosts>('step.json', 'vradam-step/1', stepShape),
     edges: await all<EdgeRecord>('sharpness.json', 'vradam-sharpness/1', 'object'),
+    sweeps: await Promise.all(of(studyName).map((path) => readSweep(join(path, '..')))),
     tunings: await Promise.all(
       tunings.map((path) => readJson<TuningRecord>(path, 'vradam-tuning/1', tuningShape)),
     ),

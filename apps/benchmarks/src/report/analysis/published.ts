@@ -13,6 +13,8 @@ export interface PublishedRow {
 export interface PublishedTable {
   /** Its name. */
   readonly table: string;
+  /** Its figures of the same runs. */
+  readonly figures?: string;
   /** What its losses are. */
   readonly loss: string;
   /** In the order of the paper. */
@@ -30,6 +32,7 @@ const row = (optimizer: string, validationLoss: string, testLoss: string): Publi
 export const published: Readonly<Record<string, PublishedTable>> = {
   'cifar10-cnn': {
     table: 'Table 1',
+    figures: 'Figures 8 to 11',
     loss: 'cross-entropy',
     rows: [
       row('vradam', '0.476', '0.469'),
@@ -40,6 +43,7 @@ export const published: Readonly<Record<string, PublishedTable>> = {
   },
   'language-model': {
     table: 'Table 2',
+    figures: 'Figures 4 to 7',
     loss: 'cross-entropy, nats a token',
     rows: [
       row('vradam', '5.99', '6.00'),
@@ -60,6 +64,7 @@ export const published: Readonly<Record<string, PublishedTable>> = {
   },
   diffusion: {
     table: 'Table 13',
+    figures: 'Figures 12 and 13',
     loss: 'mean squared error of the noise',
     rows: [
       row('vradam', '0.0360', '0.0360'),

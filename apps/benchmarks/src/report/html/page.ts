@@ -6,7 +6,16 @@ import { lookOf } from '../figures/palette.ts';
 import type { Drawing } from '../figures/plot.ts';
 import type { ReportPanel, SensitivityFigure } from '../panels.ts';
 import { diagnosticsRows, overviewTable, resultsTable, speedTable, stepTable } from '../tables.ts';
-import { captionOf, nameOf, ordersOf, raceNames, targetText, titleOf, verdictsOf } from '../words.ts';
+import {
+  captionOf,
+  nameOf,
+  ordersOf,
+  paperFiguresText,
+  raceNames,
+  targetText,
+  titleOf,
+  verdictsOf,
+} from '../words.ts';
 import { documentOf, drawn, figure, items, paragraphs } from './document.ts';
 import { type Html, html } from './html.ts';
 import { learningRatesSection } from './learningRates.ts';
@@ -89,7 +98,7 @@ ${paragraphs(captionOf(race), 'note')}
 ${tableHtml(resultsTable(race))}
 ${race.published && html`<p class="note">${scale}</p>`}
 ${items([...ordersOf(race), ...verdictsOf(race)])}
-<p class="note">${lines}</p>
+<p class="note">${lines} ${paperFiguresText(race)}</p>
 <div class="panels">${panels.map(figure)}</div>
 ${picturesPart(figures)}
 <h3>Time to target, and the price of a step</h3>

@@ -76,6 +76,12 @@ function compose(record: SweepRecord, { title, lines, columns }: Figure): Drawin
   });
 }
 
+/** Losses of all trials as one figure, in the manner of the paper's Figure 3; null where no run is there. */
+export function curvesFigure(record: SweepRecord): Drawing | null {
+  const figure = figuresOf(record, sweepPanels(record)).find(({ name }) => name === 'curves');
+  return figure ? compose(record, figure) : null;
+}
+
 /**
  * Reports on a sweep.
  *
