@@ -1,4 +1,8 @@
-/** What a sweep leaves behind: `study.jsonl`, a line for each thing that happened, never changed afterwards. */
+/**
+ * What a sweep leaves behind: `study.jsonl`, a line for each thing that happened, never changed afterwards.
+ *
+ * Over 300 lines: the lines of the file, what each must look like, and the class that reads and writes them are one format.
+ */
 
 import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
