@@ -143,6 +143,23 @@ print(json.dumps({
     expect(seen.other).toEqual(['RUNNING']);
   });
 
+  test('knows a pruned trial, the losses of its epochs and the last of them, and learns from it', {
+    timeout: 60_000,
+  }, async () => {
+    const { study, path, journal } = await begun();
+    await study.begin({ optimizer: 'vradam', trial: 3, choices: { learningRate: 0.2 } });
+    await study.end({
+      ...{ optimizer: 'vradam', trial: 3, state: 'pruned', objective: null, objectives: [], seconds: 1 },
+      epochLosses: [3.5, null, 3.25],
+    });
+    await journal.sync(study);
+    const body = `
+t = study.trials[3]
+print(json.dumps([t.state.name, t.value, t.intermediate_values, t.last_step, study.best_value]))`;
+    expect(await ask(path, body)).toEqual(['PRUNED', 3.25, { 0: 3.5, 2: 3.25 }, 2, 1.5]);
+    expect(study.tried('vradam').at(-1)?.objective).toBe(3.25);
+  });
+
   test('goes on with the study, and we with what it has added', { timeout: 120_000 }, async () => {
     const { study, path, journal } = await begun();
     const [added] = await ask(

@@ -6,6 +6,7 @@ import type { Executor } from '../sweep/executor.ts';
 import { runFinals } from '../sweep/final.ts';
 import { localExecutor } from '../sweep/localExecutor.ts';
 import { OptunaJournal } from '../sweep/optunaJournal.ts';
+import { type PrunerName, prunerNames } from '../sweep/pruner.ts';
 import type { Connection } from '../sweep/queue/connection.ts';
 import { type SamplerName, samplerNames } from '../sweep/sampler.ts';
 import type { Choices } from '../sweep/space.ts';
@@ -39,6 +40,9 @@ interface Flags extends QueueFlags {
   readonly engine: string;
   readonly schedule?: ScheduleName;
   readonly epochs?: number;
+  readonly pruner: PrunerName;
+  readonly prunerEpochs: number;
+  readonly prunerTrials: number;
   readonly finalSeeds: number;
   readonly jobs: number;
   readonly timeLimit: number;
@@ -64,6 +68,10 @@ function executorOf(
   return queueExecutor({ connection, study: study.id, folder, limit, needsData, signal, say });
 }
 
+/** Absent for none, as in studies of before. */
+const prunerOf = ({ pruner: name, prunerEpochs: warmupEpochs, prunerTrials: warmupTrials }: Flags) =>
+  name === 'none' ? {} : { pruner: { name, warmupEpochs, warmupTrials } };
+
 async function sweep(task: string, flags: Flags): Promise<void> {
   // before the study: what cannot be run is not begun
   const connection = flags.queue === undefined ? null : await connectQueue(flags.queue, flags, say);
@@ -80,7 +88,7 @@ async function sweepOn(connection: Connection | null, task: string, flags: Flags
   const { schedule = findTask(task).schedule, epochs = null, out = `results/sweep-${task}` } = flags;
   const what = { task, preset, engine, optimizers, sampler, spaces, trials, seeds, seed, objective };
   const signal = interruption();
-  const study = await Study.open(out, { ...what, schedule, epochs }, resume);
+  const study = await Study.open(out, { ...what, schedule, epochs, ...prunerOf(flags) }, resume);
   const journal = optunaJournal === undefined ? undefined : new OptunaJournal(optunaJournal);
   const executor = await executorOf(connection, study, out, flags, signal);
   const onEnd = (line: Omit<EndLine, 'kind' | 'at'>, choices: Choices) => say(trialText(line, choices));
@@ -143,6 +151,15 @@ export function addSweepCommand(program: Command): void {
       choice('--schedule <name>', 'learning rate over the epochs (default: the task’s own)', scheduleNames),
     )
     .option('--epochs <n>', 'epochs in place of the preset’s', wholeNumber(1))
+    .addOption(
+      choice(
+        '--pruner <name>',
+        'ends trials early whose loss is above the median of the others’ after as many epochs, or by successive halving',
+        prunerNames,
+      ).default('none'),
+    )
+    .option('--pruner-epochs <n>', 'epochs that no trial is ended in', wholeNumber(1), 1)
+    .option('--pruner-trials <n>', 'trials that must have come as far before one is ended', wholeNumber(1), 4)
     .option(
       '--final-seeds <n>',
       'after all trials, run the best of each optimizer with as many seeds that had no part in choosing it',

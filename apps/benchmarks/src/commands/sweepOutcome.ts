@@ -41,7 +41,7 @@ function terminalTable({ heads, rows }: ReportTable): string {
 function bestTable(study: Study): string {
   const { objective, seeds } = study.config;
   const what = `${objective === 'last' ? 'last' : 'smallest'} validation loss${seeds > 1 ? `, mean of ${seeds} seeds` : ''}`;
-  const heads = ['optimizer', what, 'with', 'trials', 'failed'].map((text) => ({ text }));
+  const heads = ['optimizer', what, 'with', 'trials', 'without a loss'].map((text) => ({ text }));
   const rows = study.config.optimizers.map((optimizer) => {
     const trials = study.trials(optimizer).filter(({ end }) => end !== null);
     const found = study.best(optimizer);

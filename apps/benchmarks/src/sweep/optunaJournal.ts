@@ -15,7 +15,7 @@ import { lock } from './fileLock.ts';
 import type { Tried } from './sampler.ts';
 import type { Choice, Choices, Parameter, Space } from './space.ts';
 import { spaceOf } from './spaces.ts';
-import type { Study, Trial } from './study.ts';
+import { lastLoss, type Study, type Trial } from './study.ts';
 
 /** Codes of the operations that are written or understood. */
 const op = {
@@ -24,15 +24,17 @@ const op = {
   createTrial: 4,
   parameter: 5,
   state: 6,
+  epochLoss: 7,
   userAttribute: 8,
 } as const;
 
 /** States of a trial. */
 const running = 0;
 const complete = 1;
+const pruned = 2;
 const failed = 3;
 /** Complete, pruned, failed. */
-const ended: readonly number[] = [complete, 2, failed];
+const ended: readonly number[] = [complete, pruned, failed];
 
 /** By it our trials are known again. */
 const ownNumber = 'vradam_trial';
@@ -186,12 +188,21 @@ function birthOf(
   ];
 }
 
-/** The operation that ends a trial. */
+/** What Optuna takes a trial's value for: of a pruned one that of its last epoch. */
+function stateOf(end: NonNullable<Trial['end']>): { state: number; values: number[] | null } {
+  const value = end.state === 'pruned' ? lastLoss(end) : end.objective;
+  const state = end.state === 'pruned' ? pruned : value === null ? failed : complete;
+  return { state, values: value === null ? null : [value] };
+}
+
+/** The operations that end a trial: the losses of its epochs, where they were kept, and its state. */
 function endOf({ end, at }: Trial, id: number): Omit<Operation, 'worker_id'>[] {
   if (!end) return [];
-  const values = end.objective === null ? null : [end.objective];
+  const epochs = (end.epochLosses ?? []).flatMap((loss, step) =>
+    loss === null ? [] : [{ op_code: op.epochLoss, trial_id: id, step, intermediate_value: loss }],
+  );
   const dates = { datetime_start: dateOf(at), datetime_complete: dateOf(end.at) };
-  return [{ op_code: op.state, trial_id: id, state: values ? complete : failed, values, ...dates }];
+  return [...epochs, { op_code: op.state, trial_id: id, ...stateOf(end), ...dates }];
 }
 
 /** What a study knows that a journal does not. */
@@ -273,7 +284,7 @@ export class OptunaJournal {
     }
   }
 
-  /** Finished trials of others, as of the last {@link OptunaJournal.sync}: pruned and failed ones without an objective. */
+  /** Finished trials of others, as of the last {@link OptunaJournal.sync}: failed ones without an objective. */
   foreign(task: string, optimizer: OptimizerName): Tried[] {
     const number = this.#known.studies.get(`${task}/${optimizer}`);
     const others = this.#known.trials.filter(
@@ -281,7 +292,7 @@ export class OptunaJournal {
     );
     return others.map(({ choices, state, value }) => ({
       choices: choices as Choices,
-      objective: state === complete ? value : null,
+      objective: state === failed ? null : value,
     }));
   }
 }

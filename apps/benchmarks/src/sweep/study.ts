@@ -11,6 +11,7 @@ import { least } from 'd3-array';
 import { benchmarkError, fileSystemError } from '../errors.ts';
 import { misshapen, type Shape } from '../run/shape.ts';
 import type { OptimizerName, PresetName, ScheduleName } from '../tasks/task.ts';
+import type { PrunerConfig } from './pruner.ts';
 import type { SamplerName, Tried } from './sampler.ts';
 import type { Choices } from './space.ts';
 import type { SpaceName } from './spaces.ts';
@@ -36,6 +37,8 @@ export interface StudyConfig {
   readonly objective: ObjectiveName;
   readonly schedule: ScheduleName;
   readonly epochs: number | null;
+  /** Absent where no trial is ended early. */
+  readonly pruner?: PrunerConfig;
 }
 
 /** The first line. */
@@ -74,6 +77,8 @@ export interface EndLine {
   readonly objectives: readonly number[];
   /** Why it failed; absent if it did not. */
   readonly reason?: string;
+  /** Validation losses of the epochs of its first seed, null for no number; absent without a pruner. */
+  readonly epochLosses?: readonly (number | null)[];
   readonly seconds: number;
   readonly at: string;
 }
@@ -122,6 +127,7 @@ const configShape: Shape = {
     ...{ task: 'string', preset: 'string', engine: 'string', optimizers: { list: 'string' } },
     ...{ sampler: 'string', spaces: 'string', trials: 'number', seeds: 'number', seed: 'number' },
     ...{ objective: 'string', schedule: 'string', epochs: { optional: 'number' } },
+    pruner: { optional: { fields: { name: 'string', warmupEpochs: 'number', warmupTrials: 'number' } } },
   },
 };
 
@@ -262,10 +268,20 @@ export class Study {
     return this.#finals.filter((line) => line.optimizer === optimizer && line.trial === best);
   }
 
-  /** What a sampler learns from. */
+  /** Losses of the epochs of the trials that have ended, as a pruner compares them. */
+  epochLosses(optimizer: OptimizerName): number[][] {
+    return this.trials(optimizer).flatMap(({ end }) =>
+      end?.epochLosses ? [end.epochLosses.map((loss) => loss ?? Number.NaN)] : [],
+    );
+  }
+
+  /**
+   * What a sampler learns from. A pruned trial counts with the loss it had last: it was worse than others had after as many
+   * epochs, and so is bad news of its neighbourhood, but not as bad as a failure.
+   */
   tried(optimizer: OptimizerName): Tried[] {
     return this.trials(optimizer).flatMap(({ choices, end }) =>
-      end ? [{ choices, objective: end.objective }] : [],
+      end ? [{ choices, objective: end.state === 'pruned' ? lastLoss(end) : end.objective }] : [],
     );
   }
 
@@ -290,6 +306,10 @@ export class Study {
     this.#note(whole);
   }
 }
+
+/** Loss of the last epoch that a trial has had; null where there is none. */
+export const lastLoss = ({ epochLosses }: Pick<EndLine, 'epochLosses'>): number | null =>
+  epochLosses?.at(-1) ?? null;
 
 const now = (): string => new Date().toISOString();
 

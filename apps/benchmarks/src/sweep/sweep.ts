@@ -2,8 +2,9 @@
 
 import { mean } from 'd3-array';
 import type { OptimizerName } from '../tasks/task.ts';
-import type { Executor, RunOrder, TrialOrder } from './executor.ts';
+import type { EpochReport, Executor, RunOrder, TrialOrder } from './executor.ts';
 import type { OptunaJournal } from './optunaJournal.ts';
+import { isPruned } from './pruner.ts';
 import { propose } from './sampler.ts';
 import type { Choices } from './space.ts';
 import { spaceOf } from './spaces.ts';
@@ -59,19 +60,22 @@ function orderOf({ config }: Study, job: Job): TrialOrder {
 const objectiveOf = (losses: readonly number[], objective: ObjectiveName): number =>
   objective === 'last' ? (losses.at(-1) as number) : Math.min(...losses);
 
-const neverStops = new AbortController().signal;
-
-/** Runs an order, and says what came of it as a study keeps it. */
+/** Runs an order, and says what came of it as a study keeps it. @param judge - told of each epoch; whether to stop. */
 export async function runToEnd(
   { objective }: Pick<StudyConfig, 'objective'>,
   order: TrialOrder,
   { executor, signal }: Pick<SweepOptions, 'executor' | 'signal'>,
+  judge: (report: EpochReport) => boolean = () => false,
 ): Promise<Pick<EndLine, 'state' | 'objective' | 'objectives' | 'reason' | 'seconds'>> {
   const begin = performance.now();
-  const company = { signal, stop: neverStops, onEpoch() {} };
-  const outcome = await executor.run(order, company);
+  const stop = new AbortController();
+  const onEpoch = (report: EpochReport) => {
+    if (judge(report)) stop.abort();
+  };
+  const outcome = await executor.run(order, { signal, stop: stop.signal, onEpoch });
   const { state, losses, reason } = outcome;
-  const finite = losses.filter((each) => each.length > 0 && each.every(Number.isFinite));
+  const ended = state === 'pruned' ? [] : losses;
+  const finite = ended.filter((each) => each.length > 0 && each.every(Number.isFinite));
   const objectives = finite.map((each) => objectiveOf(each, objective));
   return {
     state,
@@ -85,7 +89,20 @@ export async function runToEnd(
 async function runJob(study: Study, job: Job, options: SweepOptions): Promise<void> {
   const order = orderOf(study, job);
   const { optimizer, trial, choices } = job;
-  const line = { optimizer, trial, ...(await runToEnd(study.config, order, options)) };
+  const { pruner } = study.config;
+  const seen: number[] = [];
+  // a trial is judged by its first seed
+  const judge = ({ run, epoch, validationLoss }: EpochReport): boolean => {
+    if (run !== 0) return false;
+    seen[epoch] = validationLoss;
+    return pruner !== undefined && isPruned(pruner, seen.slice(0, epoch + 1), study.epochLosses(optimizer));
+  };
+  const outcome = await runToEnd(study.config, order, options, judge);
+  const reason = outcome.state === 'pruned' && {
+    reason: `after ${seen.length} ${seen.length === 1 ? 'epoch' : 'epochs'}`,
+  };
+  const epochLosses = pruner && { epochLosses: seen.map((loss) => (Number.isFinite(loss) ? loss : null)) };
+  const line = { optimizer, trial, ...outcome, ...reason, ...epochLosses };
   await study.end(line);
   await options.executor.forget(order);
   await options.journal?.sync(study);

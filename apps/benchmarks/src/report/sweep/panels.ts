@@ -84,7 +84,7 @@ function curvePanels({ optimizers }: SweepRecord): ReportPanel[][] {
   return drawSweepCurves(
     optimizers.map(({ look, trials }) => {
       const best = bestOf({ trials });
-      const kept = trials.filter(({ objective }) => objective !== null);
+      const kept = trials.filter(({ objective, state }) => objective !== null || state === 'pruned');
       return {
         look,
         trials: kept.flatMap((trial) => trial.curves.map((each) => ({ ...each, isBest: trial === best }))),

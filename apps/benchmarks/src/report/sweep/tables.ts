@@ -19,13 +19,22 @@ import { lossName } from './words.ts';
 const lost = ({ trials }: SweptOptimizer): number =>
   trials.filter(({ objective }) => objective === null).length;
 
+const prunedCount = ({ trials }: SweptOptimizer): number =>
+  trials.filter(({ state }) => state === 'pruned').length;
+
+/** Epochs that its runs have had, as far as they are there. */
+const epochCount = ({ trials }: SweptOptimizer): number =>
+  sum(trials, ({ curves }) => sum(curves, ({ validation }) => validation.length));
+
 const headOf = (text: string) => ({ text, words: text === 'settings' || text === 'outcome' });
 
 /** The best trial of each optimizer, and what its search took. */
 export function bestTable({ config, optimizers }: SweepRecord): ReportTable {
   const best = optimizers.map(bestOf);
   const losses = best.flatMap((trial) => (trial ? [trial.objective as number] : []));
-  const heads = ['optimizer', lossName(config), 'trial', 'trials', 'without a loss', 'time', 'settings'];
+  const hasPruner = config.pruner !== undefined;
+  const budget = ['trials', ...(hasPruner ? ['pruned', 'epochs'] : []), 'without a loss', 'time'];
+  const heads = ['optimizer', lossName(config), 'trial', ...budget, 'settings'];
   return {
     heads: heads.map(headOf),
     rows: optimizers.map((each, i) => {
@@ -37,7 +46,8 @@ export function bestTable({ config, optimizers }: SweepRecord): ReportTable {
         { text: found ? numberText(found.objective as number) : 'none', best: isBest },
         { text: found ? String(found.trial + 1) : '–' },
         { text: String(trials.length) },
-        { text: String(lost(each)) },
+        ...(hasPruner ? [prunedCount(each), epochCount(each)].map((count) => ({ text: String(count) })) : []),
+        { text: String(lost(each) - prunedCount(each)) },
         { text: secondsText(sum(trials, ({ seconds }) => seconds)) },
         { text: found ? choicesText(found.choices) : '–', words: true },
       ];

@@ -39,10 +39,17 @@ export function sweepCaption({ config, run }: SweepRecord): string[] {
 /** What is not as it should be: trials that are missing. */
 export function sweepNotes({ config, optimizers }: SweepRecord): string[] {
   const missing = optimizers.filter(({ trials }) => trials.length < config.trials);
-  return missing.map(
+  const unfinished = missing.map(
     ({ look, trials }) =>
       `${look.name} has had ${trials.length} of ${config.trials} trials: the study is not finished.`,
   );
+  if (!config.pruner) return unfinished;
+  const { name, warmupEpochs, warmupTrials } = config.pruner;
+  return [
+    ...unfinished,
+    `Trials were ended early by the pruner ${name}, after ${warmupEpochs} ${warmupEpochs === 1 ? 'epoch' : 'epochs'} at the soonest and once ` +
+      `${warmupTrials} others had come as far. Optimizers have as many trials, not as many epochs: both are in the table.`,
+  ];
 }
 
 /** What the final comparison is. */
