@@ -49,7 +49,9 @@ async function decompress(
   } catch (cause) {
     const tooLarge = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     const limit = `${kind} decompresses to at most ${maxBytes} bytes`;
-    throw malformedFile(name, tooLarge ? limit : 'a gzip file is broken', `${bytes.length} bytes`, cause);
+    // zlib says whether it ends too early or its checksum is another
+    const reason = tooLarge ? limit : `a gzip file is broken, ${(cause as Error).message}`;
+    throw malformedFile(name, reason, `${bytes.length} bytes`, cause);
   }
 }
 
