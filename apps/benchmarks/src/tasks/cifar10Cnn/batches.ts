@@ -10,6 +10,11 @@ const mean = [0.4914, 0.4822, 0.4465] as const;
 const deviation = [0.247, 0.243, 0.261] as const;
 const channels = 3;
 
+/** What each value of a pixel is, normalised, by channel: a picture has far more pixels than a pixel has values. */
+const normalised = mean.map((m, c) =>
+  Float64Array.from({ length: 256 }, (_, value) => (value / 255 - m) / (deviation[c] as number)),
+);
+
 /** Numbers 0 .. count - 1 in random order. */
 function shuffled(count: number, random: Random): number[] {
   return shuffler(random.next)(Array.from({ length: count }, (_, i) => i));
@@ -46,15 +51,17 @@ function randomCut(random: Random): Cut {
 
 /** Writes one normalised picture. Beyond its edge it is black, as zeros before the normalisation are. */
 function write(pixels: Uint8Array, size: number, { mirrored, down, right }: Cut, out: Float32Array): void {
+  const [first, end] = [Math.max(0, -right), Math.min(size, size - right)];
+  const stride = mirrored ? -1 : 1;
   for (let c = 0; c < channels; c++) {
-    const [m, d] = [mean[c] as number, deviation[c] as number];
-    for (let y = 0; y < size; y++) {
-      for (let x = 0; x < size; x++) {
-        const [row, moved] = [y + down, x + right];
-        const column = mirrored ? size - 1 - moved : moved;
-        const inside = row >= 0 && row < size && moved >= 0 && moved < size;
-        const value = inside ? (pixels[(c * size + row) * size + column] as number) / 255 : 0;
-        out[(c * size + y) * size + x] = (value - m) / d;
+    const values = normalised[c] as Float64Array;
+    out.fill(values[0] as number, c * size * size, (c + 1) * size * size);
+    for (let y = Math.max(0, -down); y < Math.min(size, size - down); y++) {
+      const begin = (c * size + y + down) * size;
+      let from = begin + (mirrored ? size - 1 - first - right : first + right);
+      for (let to = (c * size + y) * size + first; to < (c * size + y) * size + end; to++) {
+        out[to] = values[pixels[from] as number] as number;
+        from += stride;
       }
     }
   }
