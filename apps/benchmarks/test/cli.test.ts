@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(results, { recursive: true, force: true }));
 
-const race = ['run', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
+const race = ['run', '--seeds', '1', '--epochs', '2', '--optimizer', 'vradam,sgd-nesterov'];
 
 const measured = (name: string) => measuredIn(join(results, name));
 
@@ -78,7 +78,16 @@ test('an optimizer whose gradients blow up is recorded as NaN, and the race goes
     '--schedule',
     'constant',
   ];
-  const { code, output } = await start('run', ...args, '--results', results, '--name', 'blown').finished;
+  const { code, output } = await start(
+    'run',
+    '--seeds',
+    '1',
+    ...args,
+    '--results',
+    results,
+    '--name',
+    'blown',
+  ).finished;
   expect(code, output).toBe(0);
   expect(output).toContain('cannot go on');
   expect(output).toMatch(/sgd-nesterov .*NaN/);
@@ -89,7 +98,7 @@ test('two tasks in one call: the language task shows its text and baseline, and 
   timeout: 120_000,
 }, async () => {
   const args = ['--optimizer', 'sgd-nesterov', '--learning-rate', '1e30', '--masking', 'as-published'];
-  const where = ['--results', results, '--name', 'text'];
+  const where = ['--seeds', '1', '--results', results, '--name', 'text'];
   const { code, output } = await start('run', 'language-model', 'cifar10-cnn', ...args, ...where).finished;
   expect(code, output).toBe(0);
   expect(output).toContain('Data: Moby Dick');
@@ -162,6 +171,7 @@ test('--help explains tasks and options', async () => {
     '--data',
     '--resume',
     '--schedule',
+    '3 for quick',
   ]) {
     expect(output).toContain(word);
   }

@@ -21,6 +21,8 @@ afterAll(() => rm(results, { recursive: true, force: true }));
 const small = [
   'run',
   'cifar10-cnn',
+  '--seeds',
+  '1',
   '--epochs',
   '2',
   '--optimizer',
@@ -67,7 +69,7 @@ test('asked to stop, a run keeps the step it is at, and goes on from there', {
   timeout: 120_000,
 }, async () => {
   const args = ['run', 'cifar10-cnn', '--epochs', '1', '--optimizer', 'vradam', '--results', results];
-  const { child, finished } = start(...args, '--name', 'stopped');
+  const { child, finished } = start(...args, '--seeds', '1', '--name', 'stopped');
   while (child.exitCode === null && (await lineCount(pathOf('stopped'))) < 2) await sleep(10);
   child.kill('SIGTERM');
   const { code, output } = await finished;

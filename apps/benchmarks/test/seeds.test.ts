@@ -40,7 +40,8 @@ test('each seed is a run of its own; the same call with --resume does what is mi
   );
   expect(losses[0]).not.toBe(losses[1]);
 
-  const other = await start(...small, '--schedule', 'constant', '--out', out, '--resume').finished;
+  const other = await start(...small, '--seeds', '1', '--schedule', 'constant', '--out', out, '--resume')
+    .finished;
   expect([other.code, other.output]).toEqual([2, expect.stringContaining('begun with other settings')]);
 });
 

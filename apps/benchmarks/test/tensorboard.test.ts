@@ -191,7 +191,8 @@ describe('the files of a run', () => {
 
   test('are written by run --tensorboard', { timeout: 120_000 }, async () => {
     const args = ['run', 'cifar10-cnn', '--epochs', '1', '--optimizer', 'vradam', '--tensorboard'];
-    const { code, output } = await start(...args, '--results', results, '--name', 'run').finished;
+    const { code, output } = await start(...args, '--seeds', '1', '--results', results, '--name', 'run')
+      .finished;
     expect(code, output).toBe(0);
     const lines = await new RunFolder(join(results, 'run')).readMetrics();
     const events = await eventsOf('run', 'vradam');

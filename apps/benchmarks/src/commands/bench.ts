@@ -1,5 +1,6 @@
 /** `vradam-bench bench`: every task at its quick size, and a report of it all. */
 
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import colors from 'picocolors';
@@ -10,7 +11,7 @@ import { diagnostics } from '../tasks/diagnostics/problems.ts';
 import { edgeOptimizers } from '../tasks/edgeOfStability/trajectory.ts';
 import { tasks } from '../tasks/index.ts';
 import { portraitDefaults } from '../tasks/phasePortrait/portrait.ts';
-import { defaultOptimizers, ownDefaults } from '../tasks/task.ts';
+import { defaultOptimizers, ownDefaults, usualSeeds } from '../tasks/task.ts';
 import { nameOf, wholeNumber } from './arguments.ts';
 import { runDiagnostics } from './diagnostics.ts';
 import { phasePortrait } from './phasePortrait.ts';
@@ -22,10 +23,14 @@ interface Flags {
   readonly engine: string;
   readonly seed: number;
   readonly seeds: number;
+  readonly jobs: number;
   readonly data?: string;
   readonly out: string;
   readonly resume: boolean;
 }
+
+/** Races at the same time: two need less than a GB together, and most machines have the cores. */
+const usualJobs = Math.min(2, availableParallelism());
 
 /** Steps of the edge of stability: enough for Adam to come near it, in a minute. */
 const edgeSteps = 60;
@@ -60,9 +65,9 @@ function studies({ engine, seed, data, out, resume }: Flags): [title: string, ru
 const elapsed = (): string => `${(performance.now() / 1000).toFixed(0)} s`;
 
 async function bench(flags: Flags): Promise<void> {
-  const { engine, seed, seeds, data, out, resume } = flags;
+  const { engine, seed, seeds, jobs, data, out, resume } = flags;
   const signal = interruption();
-  const races = { preset: 'quick', engine, optimizer: defaultOptimizers, seed, seeds } as const;
+  const races = { preset: 'quick', engine, optimizer: defaultOptimizers, seed, seeds, jobs } as const;
   const files = { results: out, stableNames: true, resume, json: false, tensorboard: false } as const;
   const given = { ...(data !== undefined && { data }), checkpointSteps: defaultCheckpointSteps };
   const names = tasks.map(({ name }) => name);
@@ -92,7 +97,8 @@ export function addBenchCommand(program: Command): void {
         .default(defaultEngine),
     )
     .option('--seed <n>', 'first seed', wholeNumber(0), 0)
-    .option('--seeds <n>', 'how many seeds of each race; three and more give intervals', wholeNumber(1), 1)
+    .option('--seeds <n>', 'how many seeds of each race', wholeNumber(1), usualSeeds.quick)
+    .option('--jobs <n>', 'races at the same time, each in a process of its own', wholeNumber(1), usualJobs)
     .addOption(
       new Option('--data <dir>', 'folder of real data; without it data are generated').env('VRADAM_DATA'),
     )

@@ -1,6 +1,7 @@
-/** Races of some tasks with some seeds, one after another. */
+/** Races of some tasks with some seeds, one after another or some at the same time. */
 
 import { setMaxListeners } from 'node:events';
+import { availableParallelism } from 'node:os';
 import colors from 'picocolors';
 import { collect } from '../report/analysis/collect.ts';
 import { racesOf } from '../report/analysis/races.ts';
@@ -16,9 +17,24 @@ import {
   type PresetName,
   type ScheduleName,
 } from '../tasks/task.ts';
+import { runTogether } from './parallelRaces.ts';
+
+/** How a race is run and shown, whatever it is. */
+export interface RaceManner {
+  /** Whether runs that are there are continued, or left as they are if completed. */
+  readonly resume: boolean;
+  /** Steps between two checkpoints of an epoch. */
+  readonly checkpointSteps: number;
+  /** Whether metrics are written for TensorBoard too. */
+  readonly tensorboard: boolean;
+  /** Whether the outcome is printed as JSON, and all else to the standard error. */
+  readonly json: boolean;
+  /** Threads of the engine; undefined for the machine's cores. */
+  readonly threads?: number | undefined;
+}
 
 /** What a user decides about races. */
-export interface RaceFlags extends OwnOptions {
+export interface RaceFlags extends OwnOptions, RaceManner {
   readonly preset: PresetName;
   readonly engine: string;
   readonly optimizer: readonly OptimizerName[];
@@ -36,14 +52,8 @@ export interface RaceFlags extends OwnOptions {
   readonly name?: string;
   /** Whether a run is named by task and seed alone, so that the same call finds it again. */
   readonly stableNames: boolean;
-  /** Whether runs that are there are continued, or left as they are if completed. */
-  readonly resume: boolean;
-  /** Steps between two checkpoints of an epoch. */
-  readonly checkpointSteps: number;
-  /** Whether metrics are written for TensorBoard too. */
-  readonly tensorboard: boolean;
-  /** Whether the outcome is printed as JSON, and all else to the standard error. */
-  readonly json: boolean;
+  /** How many races run at the same time. */
+  readonly jobs: number;
 }
 
 /** Stops the race at the first Ctrl-C, after the step in progress, and the process at the second. */
@@ -80,6 +90,9 @@ function newRun(task: string, seed: number, flags: RaceFlags, isOneOfMany: boole
   };
 }
 
+/** As a shell has it for a process that a signal ended. */
+const exitCodeOf = ({ reason }: AbortSignal): number => (reason === 'SIGTERM' ? 143 : 130);
+
 const printer = (json: boolean): ((text: string) => void) => (json ? console.error : console.log);
 
 /**
@@ -90,7 +103,7 @@ const printer = (json: boolean): ((text: string) => void) => (json ? console.err
 export async function runOne(
   begin: (company: Company) => Promise<RunFolder>,
   signal: AbortSignal,
-  { json, checkpointSteps, tensorboard }: Pick<RaceFlags, 'json' | 'checkpointSteps' | 'tensorboard'>,
+  { json, checkpointSteps, tensorboard, threads }: RaceManner,
 ): Promise<RunFolder | null> {
   const say = printer(json);
   let view: ProgressView | null = null;
@@ -98,6 +111,7 @@ export async function runOne(
     signal,
     checkpointSteps,
     tensorboard,
+    ...(threads !== undefined && { threads }),
     started({ name, dataLine, network, config }, { epochs, stepsPerEpoch }) {
       const size = `${network.parameters} parameters, ${epochs} epochs of ${stepsPerEpoch} steps`;
       say(`${colors.bold(name)}: ${size}, seed ${config.seed}`);
@@ -115,7 +129,7 @@ export async function runOne(
     (view as ProgressView | null)?.close();
     if (!signal.aborted) throw error;
     say('\nInterrupted. What was measured is kept; go on with --resume and the name above.');
-    process.exitCode = signal.reason === 'SIGTERM' ? 143 : 130;
+    process.exitCode = exitCodeOf(signal);
     return null;
   }
 }
@@ -140,8 +154,26 @@ export async function showOutcome(folders: readonly RunFolder[], json: boolean):
   for (const race of racesOf(runs)) if (race.seeds.length > 1) console.log(`\n${seedsTable(race)}`);
 }
 
+/** How a run begins, or goes on if it may be there. */
+export function begin(run: NewRun, resume: boolean): (company: Company) => Promise<RunFolder> {
+  const { name } = run;
+  return (company) =>
+    resume && name !== undefined ? startOrResumeRun({ ...run, name }, company) : startRun(run, company);
+}
+
+/** Several at once share the cores: an engine with threads for all of them would wait for them most of the time. */
+async function runSome(runs: readonly NewRun[], flags: RaceFlags, signal: AbortSignal): Promise<RunFolder[]> {
+  const { resume, checkpointSteps, tensorboard, json } = flags;
+  const jobs = Math.min(flags.jobs, runs.length);
+  const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+  const manner = { resume, checkpointSteps, tensorboard, json, threads };
+  const folders = await runTogether(runs, { jobs, manner, signal, say: printer(json) });
+  if (signal.aborted) process.exitCode = exitCodeOf(signal); // what is kept, each race has said itself
+  return folders;
+}
+
 /**
- * Runs tasks with seeds, one after another; stops between them if asked to.
+ * Runs tasks with seeds; none begins after it was asked to stop.
  *
  * @returns folders of the runs that are completed.
  */
@@ -150,18 +182,14 @@ export async function runAll(
   flags: RaceFlags,
   signal: AbortSignal,
 ): Promise<RunFolder[]> {
+  const seeds = Array.from({ length: flags.seeds }, (_, i) => flags.seed + i);
+  const runs = tasks.flatMap((task) => seeds.map((seed) => newRun(task, seed, flags, tasks.length > 1)));
+  if (flags.jobs > 1 && runs.length > 1) return runSome(runs, flags, signal);
   const folders: RunFolder[] = [];
-  for (const task of tasks) {
-    for (let seed = flags.seed; seed < flags.seed + flags.seeds && !signal.aborted; seed++) {
-      const run = newRun(task, seed, flags, tasks.length > 1);
-      const { name } = run;
-      const begin = (company: Company) =>
-        flags.resume && name !== undefined
-          ? startOrResumeRun({ ...run, name }, company)
-          : startRun(run, company);
-      const folder = await runOne(begin, signal, flags);
-      if (folder) folders.push(folder);
-    }
+  for (const run of runs) {
+    if (signal.aborted) break;
+    const folder = await runOne(begin(run, flags.resume), signal, flags);
+    if (folder) folders.push(folder);
   }
   return folders;
 }

@@ -16,11 +16,14 @@ import {
   ownDefaults,
   presetNames,
   scheduleNames,
+  usualSeeds,
 } from '../tasks/task.ts';
 import { nameOf, namesOf, positive, wholeNumber } from './arguments.ts';
 import { interruption, type RaceFlags, runAll, runOne, showOutcome } from './races.ts';
 
-interface Flags extends Omit<RaceFlags, 'resume' | 'stableNames'> {
+interface Flags extends Omit<RaceFlags, 'resume' | 'stableNames' | 'seeds' | 'threads'> {
+  /** By default as many as the preset usually has. */
+  readonly seeds?: number;
   readonly out?: string;
   /** A run by name or folder; true for all of this call. */
   readonly resume?: string | true;
@@ -49,7 +52,10 @@ function checkOwnOptions(names: readonly string[], command: Command): void {
 async function resumeOne(resume: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { results, data, tokenizer, json } = flags;
   const path = existsSync(resume) ? resume : join(results, resume);
-  const folder = await runOne((company) => resumeRun(path, { data, tokenizer }, company), signal, flags);
+  const folder = await runOne((company) => resumeRun(path, { data, tokenizer }, company), signal, {
+    ...flags,
+    resume: true,
+  });
   await showOutcome(folder ? [folder] : [], json);
 }
 
@@ -67,7 +73,8 @@ async function run(names: readonly string[], flags: Flags, command: Command): Pr
     });
   }
   const stableNames = out !== undefined;
-  const all = { ...flags, results: out ?? results, resume: resume === true, stableNames };
+  const seeds = flags.seeds ?? usualSeeds[flags.preset];
+  const all = { ...flags, seeds, results: out ?? results, resume: resume === true, stableNames };
   const folders = await runAll([...new Set(names)], all, signal);
   await showOutcome(folders, flags.json);
 }
@@ -98,7 +105,12 @@ export function addRunCommand(program: Command): void {
       wholeNumber(0),
       0,
     )
-    .option('--seeds <n>', 'how many seeds, one run each', wholeNumber(1), 1)
+    .option(
+      '--seeds <n>',
+      `how many seeds, one run each (default: ${presetNames.map((name) => `${usualSeeds[name]} for ${name}`).join(', ')})`,
+      wholeNumber(1),
+    )
+    .option('--jobs <n>', 'runs at the same time, each in a process of its own', wholeNumber(1), 1)
     .addOption(
       choice('--schedule <name>', 'learning rate over the epochs (default: the task’s own)', scheduleNames),
     )
@@ -140,7 +152,7 @@ export function addRunCommand(program: Command): void {
       'language-model: a tokenizer.json, with the tokenizer_config.json beside it, in place of words',
     )
     .option('--results <dir>', 'folder of all runs', 'results')
-    .option('--name <name>', 'name of the run (default: task, preset, engine, time)', runName)
+    .option('--name <name>', 'name of the run (default: task, preset, engine, time, seed)', runName)
     .option('--out <dir>', 'folder of this call alone, in place of --results and --name')
     .option(
       '--resume [run]',

@@ -6,14 +6,14 @@ import type { Engine } from './engine.ts';
 interface EngineEntry {
   /** Packages without which it does not start. */
   readonly needs: readonly string[];
-  readonly start: () => Promise<Engine>;
+  readonly start: (threads?: number) => Promise<Engine>;
 }
 
 /** Engines by name; each is loaded only when it is asked for. */
 const engines: Readonly<Record<string, EngineEntry>> = {
   'onnxruntime-node': {
     needs: ['onnxruntime-node'],
-    start: async () => (await import('./onnxruntime.ts')).createOnnxruntimeNodeEngine(),
+    start: async (threads) => (await import('./onnxruntime.ts')).createOnnxruntimeNodeEngine(threads),
   },
   'onnxruntime-web': {
     needs: ['onnxruntime-web'],
@@ -50,9 +50,10 @@ export const defaultEngine: string =
 /**
  * Starts an engine.
  *
+ * @param threads - where it can have several; undefined for the machine's cores.
  * @throws VRAdamError `ERR_OPTION_RANGE` for an unknown name, `ERR_UNSUPPORTED` where it is not installed.
  */
-export async function startEngine(name: string): Promise<Engine> {
+export async function startEngine(name: string, threads?: number): Promise<Engine> {
   const engine = Object.hasOwn(engines, name) ? engines[name] : undefined;
   if (!engine) {
     throw benchmarkError('ERR_OPTION_RANGE', {
@@ -62,7 +63,7 @@ export async function startEngine(name: string): Promise<Engine> {
     });
   }
   const missing = missingPackages(name);
-  if (missing.length === 0) return engine.start();
+  if (missing.length === 0) return engine.start(threads);
   throw benchmarkError('ERR_UNSUPPORTED', {
     wrong: `the engine ${name} is not installed`,
     received: `no ${missing.join(' and no ')}`,

@@ -120,8 +120,18 @@ class OnnxruntimeSession implements Session {
   }
 }
 
-/** An engine on a module of onnxruntime; threads are the machine's cores, except in WebAssembly. */
-function createEngine(name: string, ort: OrtModule, versions: Engine['versions']): Engine {
+/**
+ * An engine on a module of onnxruntime.
+ *
+ * @param threads - of each session; undefined for the machine's cores. WebAssembly has one in any case.
+ */
+function createEngine(
+  name: string,
+  ort: OrtModule,
+  versions: Engine['versions'],
+  threads: number | undefined,
+): Engine {
+  const sessionOptions = threads === undefined ? {} : { intraOpNumThreads: threads };
   return {
     name,
     hessianStep: null,
@@ -133,16 +143,18 @@ function createEngine(name: string, ort: OrtModule, versions: Engine['versions']
         optimizer: options.optimizer,
         trainable: [...options.parameters.keys()],
         seed: options.seed ?? 0,
+        sessionOptions,
       });
       return new OnnxruntimeSession(session, options);
     },
   };
 }
 
-/** The native runtime. */
-export async function createOnnxruntimeNodeEngine(): Promise<Engine> {
+/** The native runtime, on as many threads, or the machine's cores. */
+export async function createOnnxruntimeNodeEngine(threads?: number): Promise<Engine> {
   const ort = await import('onnxruntime-node');
-  return createEngine('onnxruntime-node', ort, { 'onnxruntime-node': ort.env.versions.node ?? 'unknown' });
+  const versions = { 'onnxruntime-node': ort.env.versions.node ?? 'unknown' };
+  return createEngine('onnxruntime-node', ort, versions, threads);
 }
 
 /** WebAssembly, on one thread. */
@@ -153,5 +165,6 @@ export async function createOnnxruntimeWebEngine(): Promise<Engine> {
   ort.env.wasm.wasmPaths = pathToFileURL(`${folder}/`).href;
   // Node's fetch does not read files
   ort.env.wasm.wasmBinary = await readFile(join(folder, 'ort-wasm-simd-threaded.wasm'));
-  return createEngine('onnxruntime-web', ort, { 'onnxruntime-web': ort.env.versions.web ?? 'unknown' });
+  const versions = { 'onnxruntime-web': ort.env.versions.web ?? 'unknown' };
+  return createEngine('onnxruntime-web', ort, versions, undefined);
 }

@@ -66,6 +66,8 @@ export interface RunRecord {
   readonly network: { readonly parameters: number; readonly macs: number };
   /** Versions of what it ran on. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Threads that the engine was held to; absent where it takes the machine's cores. */
+  readonly threads?: number;
   /** The machine. */
   readonly hardware: Readonly<Record<string, unknown>>;
   /** Commit of the working tree, with `+changes` if it was not clean; null outside of git. */

@@ -29,7 +29,7 @@ export interface NewRun extends Sources {
   readonly learningRate: number | undefined;
   /** Folder of all runs. */
   readonly results: string;
-  /** Name of the run; by default task, preset, engine and time. */
+  /** Name of the run; by default task, preset, engine, time and seed. */
   readonly name: string | undefined;
 }
 
@@ -46,13 +46,15 @@ export interface Company {
   readonly checkpointSteps?: number;
   /** Whether metrics are written for TensorBoard too; a resumed run that has them goes on with them. Default false. */
   readonly tensorboard?: boolean;
+  /** Threads of the engine of a new run; a resumed one has those it began with. Default the machine's cores. */
+  readonly threads?: number;
 }
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-function defaultName({ task, preset, engine }: NewRun['config'], now: Date): string {
+function defaultName({ task, preset, engine, seed }: NewRun['config'], now: Date): string {
   const time = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
-  return `${task}-${preset}-${engine}-${time}`;
+  return `${task}-${preset}-${engine}-${time}-seed-${seed}`;
 }
 
 async function prepare(config: NewRun['config'], { data, tokenizer }: Sources): Promise<Problem> {
@@ -112,7 +114,7 @@ export async function startRun(
   const now = new Date();
   const problem = await prepare(config, { data, tokenizer });
   const { parameterCount, macs } = summarize(problem.network);
-  const engine = await startEngine(config.engine);
+  const engine = await startEngine(config.engine, company.threads);
   const optimizers = config.optimizers.map((one) => [
     one,
     problem.optimizer(one, learningRate, config.brake).options,
@@ -130,6 +132,7 @@ export async function startRun(
     ...(problem.perplexity && { perplexity: true }),
     network: { parameters: parameterCount, macs },
     versions: { '@vradam/benchmarks': version, node: process.versions.node, ...engine.versions },
+    ...(company.threads !== undefined && { threads: company.threads }),
     hardware: hardware(),
     commit: commit(),
     startedAt: now.toISOString(),
@@ -167,7 +170,7 @@ export async function resumeRun(path: string, sources: Sources, company: Company
       action: `It began with: ${record.dataLine} Give the same --data and --tokenizer.`,
     });
   }
-  const engine = await startEngine(record.config.engine);
+  const engine = await startEngine(record.config.engine, record.threads);
   const from = await restore(folder);
   await folder.writeRecord({ ...record, status: 'running' });
   await drive(record, problem, engine, folder, company, from);

@@ -68,6 +68,7 @@ export const recordShape: Shape = {
     },
     network: { fields: { parameters: 'number' } },
     versions: 'object',
+    threads: { optional: 'number' },
     hardware: 'object',
     commit: { optional: 'string' },
     startedAt: 'string',

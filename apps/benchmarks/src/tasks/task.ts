@@ -26,6 +26,9 @@ export const presetNames = ['quick', 'medium', 'paper'] as const;
 /** One of {@link presetNames}. */
 export type PresetName = (typeof presetNames)[number];
 
+/** Seeds of a comparison, unless a user says otherwise: one run decides nothing, but one at the paper's size takes days. */
+export const usualSeeds: Readonly<Record<PresetName, number>> = { quick: 3, medium: 5, paper: 1 };
+
 /** How the learning rate goes over the epochs; see the reproduction notes. */
 export const scheduleNames = ['warmup-cosine', 'constant', 'constant-0.1'] as const;
 
