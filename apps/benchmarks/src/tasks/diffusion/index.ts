@@ -8,7 +8,6 @@ import { adamwOptions, type Rivals, taskOptimizers } from '../optimizers.ts';
 import { streams } from '../streams.ts';
 import type { Problem, Score, Task, TaskOptions } from '../task.ts';
 import { evaluationBatches, split, trainBatches } from './batches.ts';
-import { gridPng } from './grid.ts';
 import { diffusionNetwork } from './model.ts';
 import { type DiffusionPreset, presets } from './presets.ts';
 import { linearProcess, type Process, sample } from './process.ts';
@@ -52,6 +51,8 @@ async function drawSamples(
       return outputs['told']?.data as Float32Array;
     },
   );
+  // what draws is slow to load, and few epochs draw
+  const { gridPng } = await import('./grid.ts');
   return gridPng(pictures, side, caption);
 }
 
