@@ -60,7 +60,8 @@ export const presets: Readonly<Record<PresetName, DiffusionPreset>> = {
     batchSize: 64,
     epochs: 10,
     sampleEvery: 5,
-    learningRateSource: 'those of the quick preset',
+    learningRates: { ...quick.learningRates, 'sgd-nesterov': 0.03 },
+    learningRateSource: 'those of the quick preset; of SGD the next one that does not end in NaN',
   },
   paper: {
     side: 28,
