@@ -58,6 +58,20 @@ function affine(x: tf.Tensor, parameters: TfjsContext['parameters'], name: strin
   return tf.add(tf.mul(x, named(parameters, `${name}.weight`)), named(parameters, `${name}.bias`));
 }
 
+/**
+ * Images in another size, by the rows and columns that they are made of. The cpu backend of tfjs 4.22 needs this: its own
+ * gradient of a resized image reads every example but the first at the wrong place.
+ */
+function resizeByIndices(x: tf.Tensor4D, size: readonly [number, number]): tf.Tensor {
+  const nearest = (wanted: number, there: number): tf.Tensor1D =>
+    tf.tensor1d(
+      Int32Array.from({ length: wanted }, (_, i) => Math.floor((i * there) / wanted)),
+      'int32',
+    );
+  const rows = tf.gather(x, nearest(size[0], x.shape[1]), 1);
+  return tf.gather(rows, nearest(size[1], x.shape[2]), 2);
+}
+
 /** Makes the words of the model; call it anew for every pass. Over 40 lines: a line or two for each word. */
 export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext): Nn<tf.Tensor> {
   return {
@@ -100,7 +114,10 @@ export function tfjsNn({ parameters, buffers, statistics, masks }: TfjsContext):
     },
 
     maxPool2d: (x, size) => tf.maxPool(x as tf.Tensor4D, size, size, 'valid'),
-    resizeImages: (x, size) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [...size]),
+    resizeImages: (x, size) =>
+      tf.getBackend() === 'cpu'
+        ? resizeByIndices(x as tf.Tensor4D, size)
+        : tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [...size]),
     joinImages: (images) => tf.concat([...images], 3),
     shiftImages: (x, channels) => tf.add(x, tf.reshape(channels, [x.shape[0] as number, 1, 1, -1])),
 
