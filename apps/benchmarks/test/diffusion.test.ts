@@ -6,7 +6,7 @@ import { sgd } from '@vradam/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Session } from '../src/engines/engine.ts';
-import { engineNames, startEngine } from '../src/engines/index.ts';
+import { enginesIn, startEngine } from '../src/engines/index.ts';
 import type { Batch, HostTensor } from '../src/nn/nn.ts';
 import { initialParameters, summarize } from '../src/nn/shapes.ts';
 import { installedTorch } from '../src/onnxruntime/torch.ts';
@@ -101,7 +101,7 @@ const torchAnswer = lazily(async () => {
   return torch && askTorch(torch.python, parameters, await firstBatch(4));
 });
 
-for (const name of engineNames) {
+for (const name of enginesIn('node')) {
   test(`${name}: loss and gradient of the quick network are PyTorch’s, to 1e-4`, async ({ skip }) => {
     const expected = await torchAnswer();
     if (!expected) return skip('PyTorch is not installed');

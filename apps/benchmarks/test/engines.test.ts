@@ -1,13 +1,15 @@
-/** One model definition, three engines: they check each other. */
+/** One model definition, many engines: they check each other. Those in Chromium have a file of their own. */
 
 import { vradam } from '@vradam/core';
 import { expect, test } from 'vitest';
-import { engineNames, startEngine } from '../src/engines/index.ts';
+import { enginesIn, startEngine } from '../src/engines/index.ts';
 import type { Batch } from '../src/nn/nn.ts';
 import { initialParameters, summarize } from '../src/nn/shapes.ts';
 import { openRandom } from '../src/random.ts';
 import { cnn } from '../src/tasks/cifar10Cnn/model.ts';
 import { presets } from '../src/tasks/cifar10Cnn/presets.ts';
+import { tasks } from '../src/tasks/index.ts';
+import { farthest, lossesOn, smokes, steps } from './smoke.ts';
 
 const network = cnn(presets.quick, 32, 10);
 const summary = summarize(network);
@@ -24,7 +26,10 @@ function picture(step: number): Batch {
   return { images: { shape: [size, 3, 32, 32], data }, labels: { shape: [size], data: labels } };
 }
 
-async function lossesOn(name: string): Promise<{ losses: number[]; evaluated: number[] }> {
+/** The engines that are fast enough for it. */
+const fastNames = enginesIn('node').filter((name) => name !== 'tfjs-cpu');
+
+async function quickLossesOn(name: string): Promise<{ losses: number[]; evaluated: number[] }> {
   const engine = await startEngine(name);
   const session = await engine.createSession({
     network,
@@ -42,19 +47,41 @@ async function lossesOn(name: string): Promise<{ losses: number[]; evaluated: nu
 const relative = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, i) => Math.abs(value - (b[i] as number)) / Math.abs(b[i] as number));
 
-test('the quick CNN has the same losses on every engine: 1e-4 over 5 steps, 1e-3 over 20', {
+test('the quick CNN has the same losses on every fast engine: 1e-4 over 5 steps, 1e-3 over 20', {
   timeout: 240_000,
 }, async () => {
-  const [reference, ...others] = await Promise.all(engineNames.map(lossesOn));
+  const [reference, ...others] = await Promise.all(fastNames.map(quickLossesOn));
   expect(others.length).toBe(2);
   const { losses } = reference as (typeof others)[number];
   expect(new Set(losses).size).toBe(20);
   for (const [i, other] of others.entries()) {
     const errors = relative(other.losses, losses);
-    const name = `${engineNames[i + 1]} against ${engineNames[0]}`;
+    const name = `${fastNames[i + 1]} against ${fastNames[0]}`;
     expect(Math.max(...errors.slice(0, 5)), name).toBeLessThan(1e-4);
     expect(Math.max(...errors), name).toBeLessThan(1e-3);
     // running statistics, too
     expect(Math.max(...relative(other.evaluated, reference?.evaluated ?? [])), name).toBeLessThan(5e-3);
   }
 });
+
+test('every task that is raced has a smoke size', () => {
+  expect(Object.keys(smokes).sort()).toEqual(tasks.map(({ name }) => name).sort());
+});
+
+test.each(Object.entries(smokes))(
+  '%s: the first five losses are the same on every engine in Node, to 1e-4',
+  async (_, smoke) => {
+    const names = enginesIn('node');
+    expect(names).toContain('tfjs-cpu');
+    const losses = new Map<string, number[]>();
+    // one after another: tfjs knows one backend at a time
+    for (const name of names) losses.set(name, await lossesOn(await startEngine(name), smoke));
+    const reference = losses.get('onnxruntime-node') as number[];
+    expect(new Set(reference).size).toBe(steps + 1);
+    const untrained = await lossesOn(await startEngine('onnxruntime-node'), { ...smoke, learningRate: 0 });
+    expect(Math.abs((untrained[steps - 1] as number) / (reference[steps - 1] as number) - 1)).toBeGreaterThan(
+      1e-3,
+    );
+    for (const [name, own] of losses) expect(farthest(own, reference), name).toBeLessThan(1e-4);
+  },
+);

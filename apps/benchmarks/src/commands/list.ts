@@ -2,7 +2,7 @@
 
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { defaultEngine, engineNames, missingPackages } from '../engines/index.ts';
+import { defaultEngine, engineNames, engineTitle, missingPackages, whatIsMissing } from '../engines/index.ts';
 import { published } from '../report/analysis/published.ts';
 import { contenderNames } from '../tasks/diagnostics/optimizers.ts';
 import { diagnostics } from '../tasks/diagnostics/problems.ts';
@@ -12,7 +12,15 @@ import { defaultOptimizers, optimizerNames, presetNames } from '../tasks/task.ts
 interface Inventory {
   readonly tasks: readonly { name: string; title: string; reproduces: string | null }[];
   readonly optimizers: readonly { name: string; racesByDefault: boolean }[];
-  readonly engines: readonly { name: string; isDefault: boolean; missing: readonly string[] }[];
+  readonly engines: readonly {
+    name: string;
+    title: string;
+    isDefault: boolean;
+    /** Packages. */
+    missing: readonly string[];
+    /** What else or what of these, in words; null if it starts. */
+    lacks: string | null;
+  }[];
   readonly presets: readonly string[];
 }
 
@@ -37,7 +45,9 @@ function inventory(): Inventory {
     tasks: [...raced, ...figures],
     optimizers: optimizerNames.map((name) => ({ name, racesByDefault: isDefault(name) })),
     engines: engineNames.map((name) => {
-      return { name, isDefault: name === defaultEngine, missing: missingPackages(name) };
+      const isDefault = name === defaultEngine;
+      const lacks = whatIsMissing(name);
+      return { name, title: engineTitle(name), isDefault, missing: missingPackages(name), lacks };
     }),
     presets: presetNames,
   };
@@ -59,13 +69,12 @@ function list({ json }: { readonly json: boolean }): void {
     racesByDefault ? 'yes' : 'if asked for',
   ]);
   console.log(tableOf(['optimizer', 'races'], racing));
-  const state = (missing: readonly string[]) =>
-    missing.length > 0 ? `not installed: npm install ${missing.join(' ')}` : 'installed';
-  const running = engines.map(({ name, isDefault, missing }) => [
+  const running = engines.map(({ name, title, isDefault, lacks }) => [
     isDefault ? `${name} (default)` : name,
-    state(missing),
+    title,
+    lacks ?? 'installed',
   ]);
-  console.log(tableOf(['engine', 'state'], running));
+  console.log(tableOf(['engine', 'what it is', 'state'], running));
   console.log(`Presets: ${presets.join(', ')}. The paper’s sizes are in the last.`);
 }
 

@@ -3,7 +3,8 @@
 import { basename, dirname } from 'node:path';
 import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
-import { defaultEngine, engineNames, startEngine } from '../engines/index.ts';
+import type { Engine } from '../engines/engine.ts';
+import { defaultEngine, engineNames, withEngine } from '../engines/index.ts';
 import { measurePipeline, type Pipeline } from '../overhead/pipeline.ts';
 import { measureStart, type Start } from '../overhead/start.ts';
 import { median } from '../report/summary.ts';
@@ -54,9 +55,11 @@ function startText(starts: readonly Start[]): string {
 async function overhead({ engine: name, epochs, starts: count, json }: Flags): Promise<void> {
   const starts: Start[] = [];
   for (let i = 0; i < count; i++) starts.push(await measureStart(name));
-  const engine = await startEngine(name, 1);
   const pipelines: Pipeline[] = [];
-  for (const task of tasks) pipelines.push(await measurePipeline(task, engine, epochs));
+  const measure = async (engine: Engine): Promise<void> => {
+    for (const task of tasks) pipelines.push(await measurePipeline(task, engine, epochs));
+  };
+  await withEngine(name, measure, 1);
   console.log(tableOf(pipelines));
   console.log(
     'Times of the processor, medians over the steps; a batch without what the model has a part in.',

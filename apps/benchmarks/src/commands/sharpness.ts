@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Engine } from '../engines/engine.ts';
-import { defaultEngine, engineNames, startEngine } from '../engines/index.ts';
+import { defaultEngine, engineNames, withEngine } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
 import { summarize } from '../nn/shapes.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../run/checkpoint.ts';
@@ -179,12 +179,13 @@ export async function sharpness(flags: SharpnessFlags): Promise<void> {
   const config: EdgeConfig = { preset, engine: flags.engine, seed, optimizers: flags.optimizer, sizes };
   const before = await past(out, config, flags.resume);
   const signal = interruption();
-  const engine = await startEngine(flags.engine);
   const data = await loadEdgeData(sizes, { seed, directory: flags.data });
   say(data.source);
   try {
-    const empty = newRecord(config, data, engine);
-    const record = await followAll(out, empty, before, { preset: sizes, data, engine, seed, signal });
+    const record = await withEngine(flags.engine, (engine) => {
+      const empty = newRecord(config, data, engine);
+      return followAll(out, empty, before, { preset: sizes, data, engine, seed, signal });
+    });
     await writeFigure(out, record);
     if (json) process.stdout.write(recordText(record));
     else console.log(summary(record, out));

@@ -2,7 +2,8 @@
 
 import { basename, dirname } from 'node:path';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { defaultEngine, engineNames, startEngine } from '../engines/index.ts';
+import type { Engine } from '../engines/engine.ts';
+import { defaultEngine, engineNames, withEngine } from '../engines/index.ts';
 import { writeAll } from '../run/files.ts';
 import { attempt } from '../sweep/attempt.ts';
 import { bestRate, hasTry, readTuning, type TuningRecord, withTry } from '../sweep/tuning.ts';
@@ -47,10 +48,9 @@ function prepare(name: string, { preset, epochs, data }: Flags, seed: number): P
   return task.prepare({ ...ownDefaults, preset, seed, data, schedule, epochs, tokenizer: undefined });
 }
 
-async function tune(name: string, flags: Flags): Promise<void> {
+/** Tries what the file has not yet, and says what is best. */
+async function tryAll(name: string, flags: Flags, path: string, engine: Engine): Promise<void> {
   const { preset, optimizer: optimizers, rate: rates, seed: seeds } = flags;
-  const path = flags.json ?? `results/${name}-${preset}-tuning.json`;
-  const engine = await startEngine(flags.engine);
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort('SIGINT'));
   const { epochs, dataLine } = await prepare(name, flags, seeds[0] as number);
@@ -82,6 +82,11 @@ async function tune(name: string, flags: Flags): Promise<void> {
   }
   for (const optimizer of optimizers)
     console.log(`${optimizer}: best at ${bestRate(record, dataLine, optimizer)}`);
+}
+
+async function tune(name: string, flags: Flags): Promise<void> {
+  const path = flags.json ?? `results/${name}-${flags.preset}-tuning.json`;
+  await withEngine(flags.engine, (engine) => tryAll(name, flags, path, engine));
   console.log(`Written: ${path}`);
 }
 

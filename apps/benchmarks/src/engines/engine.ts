@@ -98,4 +98,6 @@ export interface Engine {
   readonly versions: Readonly<Record<string, string>>;
   /** Starts training a network. */
   createSession(options: SessionOptions): Promise<Session>;
+  /** Ends it: a process of its own, if it has one, and with it what was in training. */
+  close(): Promise<void>;
 }

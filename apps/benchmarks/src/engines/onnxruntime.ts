@@ -1,9 +1,5 @@
-/** onnxruntime, native in Node or as WebAssembly, trained by @vradam/onnxruntime. */
+/** Any module of onnxruntime, in Node or in a page, trained by @vradam/onnxruntime. */
 
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Value } from '@vradam/onnx-autodiff';
 import {
   createTrainingSession,
@@ -120,18 +116,18 @@ class OnnxruntimeSession implements Session {
   }
 }
 
-/**
- * An engine on a module of onnxruntime.
- *
- * @param threads - of each session; undefined for the machine's cores. WebAssembly has one in any case.
- */
-function createEngine(
-  name: string,
-  ort: OrtModule,
-  versions: Engine['versions'],
-  threads: number | undefined,
-): Engine {
-  const sessionOptions = threads === undefined ? {} : { intraOpNumThreads: threads };
+/** A module of onnxruntime, and where it runs. */
+export interface OnnxruntimeParts extends Pick<Engine, 'name' | 'versions'> {
+  readonly ort: OrtModule;
+  /** `webgpu`, or what the module does unless asked. */
+  readonly executionProviders?: readonly string[];
+  /** Threads of each session; undefined for the machine's cores. WebAssembly has one in any case. */
+  readonly threads?: number | undefined;
+}
+
+/** An engine on a module of onnxruntime. */
+export function onnxruntimeEngine(parts: OnnxruntimeParts): Engine {
+  const { name, versions, ort, executionProviders, threads } = parts;
   return {
     name,
     hessianStep: null,
@@ -143,28 +139,11 @@ function createEngine(
         optimizer: options.optimizer,
         trainable: [...options.parameters.keys()],
         seed: options.seed ?? 0,
-        sessionOptions,
+        ...(executionProviders && { executionProviders }),
+        ...(threads !== undefined && { sessionOptions: { intraOpNumThreads: threads } }),
       });
       return new OnnxruntimeSession(session, options);
     },
+    close: async () => {},
   };
-}
-
-/** The native runtime, on as many threads, or the machine's cores. */
-export async function createOnnxruntimeNodeEngine(threads?: number): Promise<Engine> {
-  const ort = await import('onnxruntime-node');
-  const versions = { 'onnxruntime-node': ort.env.versions.node ?? 'unknown' };
-  return createEngine('onnxruntime-node', ort, versions, threads);
-}
-
-/** WebAssembly, on one thread. */
-export async function createOnnxruntimeWebEngine(): Promise<Engine> {
-  const ort = await import('onnxruntime-web');
-  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = pathToFileURL(`${folder}/`).href;
-  // Node's fetch does not read files
-  ort.env.wasm.wasmBinary = await readFile(join(folder, 'ort-wasm-simd-threaded.wasm'));
-  const versions = { 'onnxruntime-web': ort.env.versions.web ?? 'unknown' };
-  return createEngine('onnxruntime-web', ort, versions, undefined);
 }

@@ -1,8 +1,7 @@
-/** TensorFlow.js on its WebAssembly backend, with the gradient kernels of @vradam/tfjs. */
+/** TensorFlow.js on any of its backends, trained by @vradam/tfjs. */
 
 import * as tf from '@tensorflow/tfjs';
-import * as wasm from '@tensorflow/tfjs-backend-wasm';
-import { exportState, importState, registerGradientKernels, SpecOptimizer } from '@vradam/tfjs';
+import { exportState, importState, SpecOptimizer } from '@vradam/tfjs';
 import { type MaskSource, openMasks } from '../nn/masks.ts';
 import type { Batch, HostTensor } from '../nn/nn.ts';
 import { type BatchStatistics, fromHost, tfjsNn } from '../nn/tfjs.ts';
@@ -223,15 +222,30 @@ class TfjsSession implements Session {
   }
 }
 
-/** Starts the backend. One session at a time: tfjs's registry of variable names is global. */
-export async function createTfjsWasmEngine(): Promise<Engine> {
-  registerGradientKernels();
-  await tf.setBackend('wasm');
-  await tf.ready();
+/** A backend that is registered with tfjs. */
+export interface TfjsParts extends Pick<Engine, 'name' | 'versions'> {
+  /** Its name in tfjs. */
+  readonly backend: string;
+}
+
+/**
+ * An engine on a backend. One session at a time, of all such engines together: tfjs's registry of variable names is
+ * global, and so is the backend in use.
+ */
+export async function tfjsEngine({ name, versions, backend }: TfjsParts): Promise<Engine> {
+  const use = async (): Promise<void> => {
+    await tf.setBackend(backend);
+    await tf.ready();
+  };
+  await use();
   return {
-    name: 'tfjs-wasm',
+    name,
     hessianStep,
-    versions: { '@tensorflow/tfjs': tf.version.tfjs, '@tensorflow/tfjs-backend-wasm': wasm.version_wasm },
-    createSession: async (options) => new TfjsSession(options),
+    versions: { '@tensorflow/tfjs': tf.version.tfjs, ...versions },
+    async createSession(options) {
+      await use();
+      return new TfjsSession(options);
+    },
+    close: async () => {},
   };
 }

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import type { Engine } from '../engines/engine.ts';
-import { startEngine } from '../engines/index.ts';
+import { withEngine } from '../engines/index.ts';
 import { benchmarkError } from '../errors.ts';
 import { summarize } from '../nn/shapes.ts';
 import { findTask } from '../tasks/index.ts';
@@ -102,24 +102,20 @@ async function drive(
   await close('completed');
 }
 
-/**
- * Starts a run.
- *
- * @returns its folder. If it is interrupted the signal's reason is thrown, and all that was measured is on disk.
- */
-export async function startRun(
-  { config, data, tokenizer, learningRate, results, name }: NewRun,
-  company: Company,
-): Promise<RunFolder> {
-  const now = new Date();
-  const problem = await prepare(config, { data, tokenizer });
+/** The record of a run that begins. */
+function newRecord(
+  { config, learningRate, name }: NewRun,
+  problem: Problem,
+  engine: Engine,
+  threads: number | undefined,
+  now: Date,
+): RunRecord {
   const { parameterCount, macs } = summarize(problem.network);
-  const engine = await startEngine(config.engine, company.threads);
   const optimizers = config.optimizers.map((one) => [
     one,
     problem.optimizer(one, learningRate, config.brake).options,
   ]);
-  const record: RunRecord = {
+  return {
     schema: 'vradam-run/1',
     name: name ?? defaultName(config, now),
     status: 'running',
@@ -132,17 +128,32 @@ export async function startRun(
     ...(problem.perplexity && { perplexity: true }),
     network: { parameters: parameterCount, macs },
     versions: { '@vradam/benchmarks': version, node: process.versions.node, ...engine.versions },
-    ...(company.threads !== undefined && { threads: company.threads }),
+    ...(threads !== undefined && { threads }),
     hardware: hardware(),
     commit: commit(),
     startedAt: now.toISOString(),
     finishedAt: null,
     peakMemoryMiB: null,
   };
-  const folder = new RunFolder(join(results, record.name));
-  await folder.create(record);
-  await drive(record, problem, engine, folder, company, null);
-  return folder;
+}
+
+/**
+ * Starts a run.
+ *
+ * @returns its folder. If it is interrupted the signal's reason is thrown, and all that was measured is on disk.
+ */
+export async function startRun(run: NewRun, company: Company): Promise<RunFolder> {
+  const now = new Date();
+  const { config, results } = run;
+  const problem = await prepare(config, run);
+  const race = async (engine: Engine): Promise<RunFolder> => {
+    const record = newRecord(run, problem, engine, company.threads, now);
+    const folder = new RunFolder(join(results, record.name));
+    await folder.create(record);
+    await drive(record, problem, engine, folder, company, null);
+    return folder;
+  };
+  return withEngine(config.engine, race, company.threads);
 }
 
 /**
@@ -170,11 +181,13 @@ export async function resumeRun(path: string, sources: Sources, company: Company
       action: `It began with: ${record.dataLine} Give the same --data and --tokenizer.`,
     });
   }
-  const engine = await startEngine(record.config.engine, record.threads);
-  const from = await restore(folder);
-  await folder.writeRecord({ ...record, status: 'running' });
-  await drive(record, problem, engine, folder, company, from);
-  return folder;
+  const race = async (engine: Engine): Promise<RunFolder> => {
+    const from = await restore(folder);
+    await folder.writeRecord({ ...record, status: 'running' });
+    await drive(record, problem, engine, folder, company, from);
+    return folder;
+  };
+  return withEngine(record.config.engine, race, record.threads);
 }
 
 /** A setting of a run that is there, and another that was asked for. */
