@@ -6,6 +6,7 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addCompareCommand } from './commands/compare.ts';
 import { addDataCommand } from './commands/data.ts';
 import { addDiagnosticsCommand } from './commands/diagnostics.ts';
+import { addEnginesCommand } from './commands/engines.ts';
 import { addListCommand } from './commands/list.ts';
 import { addOnnxruntimeCommand } from './commands/onnxruntime.ts';
 import { addOverheadCommand } from './commands/overhead.ts';
@@ -31,6 +32,7 @@ const program = new Command('vradam-bench')
 addRunCommand(program);
 addBenchCommand(program);
 addListCommand(program);
+addEnginesCommand(program);
 addReportCommand(program);
 addCompareCommand(program);
 addDataCommand(program);
